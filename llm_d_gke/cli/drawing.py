@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console, RenderableType
 
-from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.wording import WIDTH
 
 
 def drawn(*parts: RenderableType, width: int = WIDTH) -> str:

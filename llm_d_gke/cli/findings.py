@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning.findings import Finding, Severity
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def findings_text(findings: Iterable[Finding]) -> str:

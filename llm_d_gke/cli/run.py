@@ -26,9 +26,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, REFUSED, CommandError
 from llm_d_gke.cli.meanings import meaning_of
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.project import stack_names
+from llm_d_gke.wording import wrapped
 
 PROGRAM = "llmd"
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from llm_d_gke.wording import WIDTH, wrapped
-
-__all__ = ["WIDTH", "print_line", "shell_lines", "wrapped"]
+from llm_d_gke.wording import WIDTH
 
 
 def shell_lines(words: Sequence[str], width: int = WIDTH) -> str:

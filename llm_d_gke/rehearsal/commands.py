@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pulumi.automation import CommandError
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.cli.text import print_step, wrapped
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import labeled, located
@@ -64,7 +64,7 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def up(

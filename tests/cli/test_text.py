@@ -6,9 +6,9 @@ import pytest
 
 from llm_d_gke.cli.findings import findings_text, refusal_text
 from llm_d_gke.cli.options import overrides
-from llm_d_gke.cli.text import shell_lines, wrapped
+from llm_d_gke.cli.text import shell_lines
 from llm_d_gke.planning.findings import Finding, Severity
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def finding(path: str, severity: Severity = Severity.ERROR, rule: str = "a rule") -> Finding:

@@ -13,7 +13,6 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.catalog import Catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.findings import findings_text
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
@@ -26,6 +25,7 @@ from llm_d_gke.planning.serving.extra_args import flag_of
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.wording import wrapped
 
 
 def adopt_files(

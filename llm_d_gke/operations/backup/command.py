@@ -10,7 +10,6 @@ from rich.console import Console
 
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
 from llm_d_gke.cli.findings import refusal_text
-from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
@@ -20,6 +19,7 @@ from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.document import parse
+from llm_d_gke.wording import WIDTH, wrapped
 
 # Of the column with the states.
 _WIDTH = max(len(state.value) for state in State) + 2

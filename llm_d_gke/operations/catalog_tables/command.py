@@ -13,10 +13,10 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import Provisioning, region_of
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.planning.setting_errors.words import region_meant
 from llm_d_gke.planning.suggest import letters, nearest
+from llm_d_gke.wording import wrapped
 
 Row = tuple[str, ...]
 _WAYS: tuple[Provisioning, ...] = ("on-demand", "spot")

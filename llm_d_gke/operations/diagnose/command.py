@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 
 from llm_d_gke.cli.exits import DONE, UNMET
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.diagnose import capacity, pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
@@ -17,6 +16,7 @@ from llm_d_gke.operations.diagnose.halfway import halfway
 from llm_d_gke.operations.diagnose.messages import recognize_anywhere, state_in_words
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack
+from llm_d_gke.wording import wrapped
 
 _WORDS = "words, not the stack"
 # A finding of this program in printed words, with its further lines: it says itself what is wrong, and its advice has

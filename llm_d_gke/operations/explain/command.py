@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from llm_d_gke.cli.exits import DONE
-from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
 from llm_d_gke.operations.explain.fields import MISSING, FieldError, parse
 from llm_d_gke.operations.explain.inputs import StackInput
@@ -15,6 +14,7 @@ from llm_d_gke.operations.explain.origins import Moved
 from llm_d_gke.stackfile import NAMESPACE
 from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.wording import WIDTH, wrapped
 
 
 def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:

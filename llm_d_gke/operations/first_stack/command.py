@@ -10,11 +10,11 @@ from rich.prompt import Prompt
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.size.command import cheapest_that_fits, check_stack_name, find_model, row_of, write_stack
 from llm_d_gke.operations.size.load import SizeError, parse_load
 from llm_d_gke.operations.size.options import compare_hardware, zones_in
 from llm_d_gke.settings.names import ProjectId
+from llm_d_gke.wording import wrapped
 
 # An open model that one L4 runs, which most regions have.
 NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.plan.estimates import Total
@@ -29,7 +28,7 @@ from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.project import own_stacks
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 _HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'seconds':>9}"
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.files import write_file
-from llm_d_gke.cli.text import shell_lines, wrapped
+from llm_d_gke.cli.text import shell_lines
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
 from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
 from llm_d_gke.planning import plan_config
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def write_import(stack: str, changes: Mapping[str, str], described: Path | None, out: Path) -> int:

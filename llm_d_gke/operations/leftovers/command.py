@@ -11,7 +11,6 @@ from rich.prompt import Confirm
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, UnansweredError, open_session
 from llm_d_gke.operations.leftovers.bindings import project_policy
 from llm_d_gke.operations.leftovers.google import command, delete, list_all
@@ -22,6 +21,7 @@ from llm_d_gke.planning.names import slug
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import NAMESPACE
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed, project_note, shown_project
+from llm_d_gke.wording import wrapped
 
 _HOURS = 730
 

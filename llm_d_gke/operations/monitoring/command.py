@@ -22,12 +22,12 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries
 from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.wording import wrapped
 
 
 def write_monitoring_files(stack: str, changes: Mapping[str, str], out: Path) -> int:

@@ -9,7 +9,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from llm_d_gke.catalog import load
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.google_cloud import NoCredentialsError, default_credentials
 from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import Needs, QuotaNeed, needs_of
@@ -17,6 +16,7 @@ from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.findings import Finding, Severity, errors_in, report
 from llm_d_gke.stackfile import NAMESPACE
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed, shown_project
+from llm_d_gke.wording import wrapped
 
 
 def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -> int:

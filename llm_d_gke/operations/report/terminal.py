@@ -11,9 +11,9 @@ from rich.text import Text
 
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.findings import findings_text
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
+from llm_d_gke.wording import WIDTH
 
 # A variable for updates that follow each other, such as the steps of an upgrade, whose plan was printed before.
 WITHOUT_VERDICT = "LLM_D_WITHOUT_VERDICT"

@@ -18,7 +18,6 @@ from llm_d_gke.catalog import Catalog, Model
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.size.load import Load, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
 from llm_d_gke.planning.context import Findings
@@ -30,6 +29,7 @@ from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 from llm_d_gke.stackfile.model_files import HUB, model_files
+from llm_d_gke.wording import wrapped
 
 # Purchase options with a column; more of them would not fit into 80 columns.
 _WAYS = ("on-demand", "spot")

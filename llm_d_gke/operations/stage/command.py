@@ -13,7 +13,6 @@ from typing import Any
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.files import write_file
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.operations.cluster_job import OWNER, account, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan, plan_config
@@ -24,7 +23,7 @@ from llm_d_gke.planning.serving.engine_paths import TOKEN_DIRECTORY, TOKEN_KEY
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource, ModelSettings
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:

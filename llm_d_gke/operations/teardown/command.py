@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS, RefusedInputError
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.fleet_exit import (
     DESPITE_MEMBERS,
     Pool,
@@ -46,6 +45,7 @@ from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.context import STACK_LABEL
 from llm_d_gke.planning.names import slug
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
+from llm_d_gke.wording import wrapped
 
 # Google's load balancers follow a change within minutes.
 _QUIET_SECONDS, _PATIENCE = 120.0, 900.0

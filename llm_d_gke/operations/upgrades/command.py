@@ -13,7 +13,6 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.live_stack.find import open_stack, target_of
 from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed
@@ -30,6 +29,7 @@ from llm_d_gke.planning.upgrades.step import UpgradePlan
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.wording import wrapped
 
 _RELEASE = f"{NAMESPACE}:release"
 

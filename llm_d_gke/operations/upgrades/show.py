@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.planning.upgrades.step import Loss, Span, Step, UpgradePlan
+from llm_d_gke.wording import WIDTH, wrapped
 
 LOSSES = {Loss.NOTHING: "nothing", Loss.CAPACITY: "capacity", Loss.REQUESTS: "some requests", Loss.OUTAGE: "OUTAGE"}
 

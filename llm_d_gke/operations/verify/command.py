@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from llm_d_gke.cli.exits import DONE, UNMET
-from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.choices import OutputFormat, Target
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
 from llm_d_gke.operations.verify.run import verify
-from llm_d_gke.wording import count
+from llm_d_gke.wording import WIDTH, count, wrapped
 
 # Seconds. Google's load balancers take about three minutes to learn their first backends, the rehearsed one a second.
 _PATIENCE = {"gke": 180.0, "rehearsal": 15.0}

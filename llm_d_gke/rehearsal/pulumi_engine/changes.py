@@ -11,7 +11,6 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata
 from pydantic import ValidationError
 
 from llm_d_gke import catalog
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.deletions import PlannedStep, refuse_losses
 from llm_d_gke.planning.findings import Finding, path_of
@@ -21,6 +20,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, aligned_paths, leaves
 from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.wording import wrapped
 
 # Key of the saved settings that holds which model servers run.
 _RUNNING = "running"

@@ -10,9 +10,9 @@ from typing import Any
 
 from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventStateMetadata
 
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.nested import value_at
 from llm_d_gke.planning.surge_capacity import OUTAGE
+from llm_d_gke.wording import wrapped
 
 # The fields with which a Deployment and a LeaderWorkerSet say how pods follow each other, and the pods' own.
 _ROLLOUTS = {

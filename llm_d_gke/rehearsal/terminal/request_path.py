@@ -15,7 +15,6 @@ from rich.panel import Panel
 from rich.text import Text
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.rehearsal.cluster_client import client
@@ -25,6 +24,7 @@ from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
 from llm_d_gke.rehearsal.terminal.scores import Choice
+from llm_d_gke.wording import WIDTH
 
 _INDENT: Final = 4
 

@@ -15,7 +15,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.wording import WIDTH
 
 _REQUEST = "x-request-id"
 _SCORE, _CHOSEN, _HANDLED = "Calculated score", "Completed running picker plugin successfully", "Request handled"

@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 
-from llm_d_gke.cli.text import wrapped
 from llm_d_gke.kube import Kube, KubeError
 from llm_d_gke.kube.conditions import find_condition
 from llm_d_gke.rehearsal.cluster_client import client
@@ -20,7 +19,7 @@ from llm_d_gke.rehearsal.errors import NotUpError, RehearsalError, not_up
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 from llm_d_gke.rehearsal.terminal.on_gke import not_up_here
 from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, wrapped
 
 
 def print_status(paths: StackPaths, *, differences: bool = False) -> None:

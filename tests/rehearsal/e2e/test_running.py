@@ -12,11 +12,11 @@ from functools import partial
 import httpx
 import pytest
 
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.live_stack.gke import ForwardedPods
 from llm_d_gke.operations.verify.run import CRITERIA
 from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.cluster_client import administrator
+from llm_d_gke.wording import WIDTH
 from tests.rehearsal.exec_client import execute
 from tests.waiting import PATIENCE, eventually
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.rehearsal.terminal.request_path import (
     Backend,
     backend_at,
@@ -14,6 +13,7 @@ from llm_d_gke.rehearsal.terminal.request_path import (
     pod_stop,
 )
 from llm_d_gke.rehearsal.terminal.scores import Choice
+from llm_d_gke.wording import WIDTH
 
 LONG = "a-model-with-a-very-long-name-that-no-column-could-hold-vllm-797b7bb775-{}"
 BACKEND = Backend("chat-b", "127.69.1.2:8000", "gke-pool-1", "n1-standard-4 with nvidia-tesla-t4", "vLLM 0.26.0")
