@@ -16,16 +16,15 @@ from typing import IO
 _WORDS = 2
 
 
-class HeldError(Exception):
-    """Another process holds the lock. The text names it."""
-
-
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock until the context ends or the process dies. Raises HeldError."""
+def locked(path: Path, refusal: Callable[[str], Exception]) -> Iterator[None]:
+    """Hold the lock until the context ends or the process dies.
+
+    Raises what `refusal` makes of the name of the process that holds it.
+    """
     with path.open("a+", encoding="utf-8") as file:
         if not take(file):
-            raise HeldError(holder(file)[0])
+            raise refusal(holder(file)[0])
         yield
 
 

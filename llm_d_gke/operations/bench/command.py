@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ import httpx
 from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.files import write_file
-from llm_d_gke.file_locks import HeldError, locked
+from llm_d_gke.file_locks import locked
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.bench.compare import differences, read_earlier
@@ -88,18 +88,10 @@ def _destination(live: LiveStack, load: Load) -> tuple[str, Mapping[str, str]]:
     return live.endpoint.url, {"Host": live.endpoint.host, **live.endpoint.headers, **load.headers}
 
 
-@contextmanager
-def only_run_into(folder: Path) -> Iterator[None]:
+def only_run_into(folder: Path) -> AbstractContextManager[None]:
     """Hold a folder for the time of a run: two runs would read each other's files."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / "bench.lock"))
-        except HeldError as other:
-            raise BenchError(
-                f"another run of bench writes into {folder}: {other}. Wait for it, or write into another folder"
-                " with --out"
-            ) from None
-        yield
+    refusal = "another run of bench writes into {}: {}. Wait for it, or write into another folder with --out"
+    return locked(folder / "bench.lock", lambda holder: BenchError(refusal.format(folder, holder)))
 
 
 def run_bench(stack: str, load: Load, out: Path, *, service: bool, against: Path | None) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_d_gke.file_locks import HeldError, locked
+from llm_d_gke.file_locks import locked
 from llm_d_gke.rehearsal.errors import BusyError
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -25,11 +26,9 @@ def only_command(paths: StackPaths) -> Iterator[None]:
         yield
         return
     paths.home.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(lock))
-        except HeldError as other:
-            raise BusyError(paths.stack, str(other)) from None
+    with locked(lock, functools.partial(BusyError, paths.stack)):
         _LOCKS.add(lock)
-        stack.callback(_LOCKS.discard, lock)
-        yield
+        try:
+            yield
+        finally:
+            _LOCKS.discard(lock)

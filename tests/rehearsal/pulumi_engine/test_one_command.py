@@ -12,7 +12,7 @@ import pytest
 from pulumi import automation as auto
 from pulumi.automation._cmd import CommandResult
 
-from llm_d_gke.file_locks import HeldError, locked
+from llm_d_gke.file_locks import locked
 from llm_d_gke.rehearsal import commands
 from llm_d_gke.rehearsal.errors import BusyError
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -40,7 +40,7 @@ def test_a_second_command_changes_nothing(paths: StackPaths, monkeypatch: pytest
     left.touch()
     monkeypatch.setattr(sys, "argv", ["/here/llm_d_gke/__main__.py", "up", "gpu", "-c", "llm-d:apiKeys.a=secret"])
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    with locked(paths.home / "command.lock"):
+    with locked(paths.home / "command.lock", RuntimeError):
         monkeypatch.setattr(time, "time", lambda: 1042.0)
         with pytest.raises(BusyError) as error:
             commands.down("gpu")
@@ -57,7 +57,7 @@ def test_a_lock_without_a_name_is_no_error(paths: StackPaths) -> None:
     lock = paths.home / "command.lock"
     with lock.open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(HeldError, match="has not said its name yet"), locked(lock):
+        with pytest.raises(RuntimeError, match="has not said its name yet"), locked(lock, RuntimeError):
             pass
 
 
