@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE, ImportParent
+from llm_d_gke.components.messages import log_warning
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.report.collect import facts_of
@@ -44,7 +45,7 @@ def main() -> None:
         raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), LOGGED_WIDTH)) from None
     if not os.environ.get(WITHOUT_VERDICT):
         for finding in _located(raw.stack, plan.warnings):
-            (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), LOGGED_WIDTH))
+            log_warning(finding)
         pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), INDENTED_WIDTH))
     if os.environ.get(IMPORT_VARIABLE) == "provider":
         ImportParent(plan)

@@ -20,6 +20,7 @@ from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Instance, claim_names
 from llm_d_gke.components.late_values import Late, split, with_digest
+from llm_d_gke.components.messages import log_warning
 from llm_d_gke.components.network_policies import NetworkPolicies
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
@@ -44,7 +45,6 @@ from llm_d_gke.planning.plan.routing import RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA, KEDA_NAMESPACE, KEDA_OPERATOR
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.wording import LOGGED_WIDTH, wrapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,7 @@ def _planned(stack: str, settings: StackSettings | Mapping[str, Any]) -> StackPl
     except RefusedError as refused:
         raise _RefusedRunError(refused.findings) from None
     for finding in plan.warnings:
-        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(
-            wrapped(f"{stack}: {finding}", LOGGED_WIDTH)
-        )
+        log_warning(finding, stack)
     return plan
 
 

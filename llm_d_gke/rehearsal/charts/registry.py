@@ -27,7 +27,7 @@ import yaml
 from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.sources import Source
-from llm_d_gke.rehearsal.control_plane.addons import IS_DEFINITION, without_descriptions
+from llm_d_gke.rehearsal.control_plane.addons import without_descriptions
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
@@ -220,7 +220,7 @@ def _folder(source: Source) -> dict[str, bytes]:
 def _content(path: Path) -> bytes:
     """A chart's file, CRDs without the descriptions of fields, which the API server reads and writes many times."""
     content = path.read_bytes()
-    return without_descriptions(content.decode()).encode() if IS_DEFINITION.encode() in content else content
+    return without_descriptions(content.decode()).encode() if path.suffix == ".yaml" else content
 
 
 def _crd_chart(source: Source) -> dict[str, bytes]:

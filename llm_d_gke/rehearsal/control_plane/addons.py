@@ -22,7 +22,7 @@ _FOLDER: Final = Path(__file__).resolve().parent / "crds"
 GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
 _DEFINITION: Final = "CustomResourceDefinition"
-IS_DEFINITION: Final = f"kind: {_DEFINITION}\n"
+_IS_DEFINITION: Final = f"kind: {_DEFINITION}\n"
 # The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
 _MANAGER: Final = "addon-manager"
 # A field's description with its further lines, which are two thirds of these CRDs and decide nothing. The API server
@@ -114,23 +114,24 @@ def _accept(kube: Kube, gateway_class: Manifest) -> None:
 def _definitions(module: str, group: str) -> list[Path]:
     """The files of one group's CRDs in a module, which may hold its other objects too."""
     folder = module_dir(module) / "config" / "crd"
-    crds = [file for file in sorted(folder.glob(f"{group}_*.yaml")) if IS_DEFINITION in file.read_text("utf-8")]
+    crds = [file for file in sorted(folder.glob(f"{group}_*.yaml")) if _IS_DEFINITION in file.read_text("utf-8")]
     if not crds:
         raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
     return crds
 
 
 def without_descriptions(text: str) -> str:
-    """CRDs as YAML in the block style that controller-gen writes. A property of this name stays."""
-    return _DESCRIPTION.sub("", text)
+    """CRDs as YAML in the block style that controller-gen writes; any other text as it is.
+
+    A property of this name stays.
+    """
+    return _DESCRIPTION.sub("", text) if _IS_DEFINITION in text else text
 
 
 def _parse(file: Path) -> Manifests:
     """All objects of a YAML file, with Lists expanded, and CRDs without the descriptions of fields."""
     text = file.read_text(encoding="utf-8")
     manifests: Manifests = []
-    if IS_DEFINITION in text:
-        text = without_descriptions(text)
-    for manifest in filter(None, yaml.load_all(text, LOADER)):
+    for manifest in filter(None, yaml.load_all(without_descriptions(text), LOADER)):
         manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
     return manifests

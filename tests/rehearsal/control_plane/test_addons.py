@@ -13,6 +13,7 @@ from llm_d_gke.rehearsal.toolchain.build import module_dir
 pytestmark = pytest.mark.rehearsal
 
 TEXT = """\
+kind: CustomResourceDefinition
 properties:
   description:
     description: |-
@@ -33,11 +34,17 @@ properties:
 def test_a_property_of_this_name_stays() -> None:
     rule = {"message": "say 'description' once", "rule": "self != 'description'"}
     assert yaml.safe_load(without_descriptions(TEXT)) == {
+        "kind": "CustomResourceDefinition",
         "properties": {
             "description": {"type": "string"},
             "name": {"type": "string", "x-kubernetes-validations": [rule]},
-        }
+        },
     }
+
+
+def test_objects_of_other_kinds_stay() -> None:
+    text = TEXT.replace("CustomResourceDefinition", "ConfigMap")
+    assert without_descriptions(text) == text
 
 
 def test_nothing_else_of_the_modules_kinds_is_left_out() -> None:
