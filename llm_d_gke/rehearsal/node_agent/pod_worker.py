@@ -31,7 +31,7 @@ from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materi
 from llm_d_gke.rehearsal.paths import StackPaths, difference
 from llm_d_gke.waiting import happens_within
 
-# Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.
+# Longest preStop sleep in seconds, once the load balancer has left out the pod, which is what the seconds are for.
 LONGEST_PRE_STOP = 1.0
 # Longest minReadySeconds of a Deployment, once the load balancer has listed the pod, which is what the seconds are for.
 # The controller is the real one, so the kubelet then dates Ready back by the rest.
@@ -83,6 +83,7 @@ class PodWorker:
         self._measured = time.monotonic()
         self._evicted = ""
         self._deleting_since: float | None = None
+        self._left_out_since: float | None = None
         self._started = timestamp()
         self._pids: dict[str, object] = {}
         self._conditions: Manifests = []
@@ -334,9 +335,14 @@ class PodWorker:
             self._deleting_since = moment
         passed = moment - self._deleting_since
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if passed < min(self._pre_stop_seconds(), grace) and [
-            container for container in self._mains if container.alive
-        ]:
+        if self._left_out_since is None and not self._kubelet.listed(self.address):
+            self._left_out_since = moment
+        noticed = self._left_out_since is not None and moment - self._left_out_since >= LONGEST_PRE_STOP
+        if (
+            passed < min(self._pre_stop_seconds(), grace)
+            and not noticed
+            and [container for container in self._mains if container.alive]
+        ):
             return
         for containers in (self._mains, self._inits):
             for container in containers:
@@ -347,11 +353,10 @@ class PodWorker:
 
     def _pre_stop_seconds(self) -> float:
         """The longest preStop sleep in seconds."""
-        hooks = [(container.spec.get("lifecycle") or {}).get("preStop") or {} for container in self._mains]
-        requested = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
+        requested = max((_pre_stop_seconds(container) for container in self._mains), default=0.0)
         if requested > LONGEST_PRE_STOP:
             self._kubelet.record_difference(difference("pre-stop", seconds=LONGEST_PRE_STOP))
-        return min(requested, LONGEST_PRE_STOP)
+        return requested
 
     def _write_pids(self) -> None:
         pids: dict[str, object] = {
@@ -360,6 +365,18 @@ class PodWorker:
         if pids != self._pids:
             self._pids = pids
             atomic_write(self.home / "pids.json", json.dumps({**pids, "pod": self.pod["metadata"]["name"]}))
+
+
+def _pre_stop_seconds(container: Container) -> float:
+    """Seconds that a preStop hook sleeps: of its own kind, or a command, which needs a `sleep` in the image.
+
+    Images of engines have one, those of pickers do not, so that the hook fails there, and the container ends at once.
+    """
+    hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
+    command = (hook.get("exec") or {}).get("command") or []
+    if container.program is Program.ENGINE and len(command) == 2 and Path(command[0]).name == "sleep":
+        return float(command[1])
+    return float((hook.get("sleep") or {}).get("seconds") or 0)
 
 
 def _restarts(pod: Manifest, container: str) -> int:

@@ -32,7 +32,7 @@ SCRIPT = """trap 'date +%s%N > "$0"; {then}' TERM; echo up > "$0.up"; while :; d
 class Pod:
     """A pod of a server and a sidecar, each a shell; `step` until it has ended."""
 
-    def __init__(self, folder: Path, *, sleep: int, grace: int, then: str = "exit 0") -> None:
+    def __init__(self, folder: Path, *, hook: dict[str, Any], grace: int, then: str = "exit 0") -> None:
         self.folder, self.paths = folder, StackPaths("stack", folder)
         self.said: list[str] = []
         self.pod: dict[str, Any] = {
@@ -48,8 +48,7 @@ class Pod:
             event=lambda _pod, _reason, message, **_: self.said.append(message),
         )
         self.worker = PodWorker(cast(Kubelet, host), self.pod, "127.64.1.9", "127.64.0.10")
-        hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}} if sleep else {}
-        self.worker._mains = [self._container("server", then, hook)]
+        self.worker._mains = [self._container("server", then, {"lifecycle": {"preStop": hook}})]
         self.worker._inits = [self._container("sidecar", "exit 0", {})]
 
     def _container(self, name: str, then: str, hook: dict[str, Any]) -> Container:
@@ -103,13 +102,38 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
         processes.stop_all(pod.paths, grace=0.1)
 
 
-def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod]) -> None:
-    pod = make(sleep=900, grace=1000)
+SLEEPS = {"of its own kind": {"sleep": {"seconds": 900}}, "a command": {"exec": {"command": ["/bin/sleep", "900"]}}}
+
+
+@pytest.mark.parametrize("hook", SLEEPS.values(), ids=SLEEPS)
+def test_it_serves_on_through_its_pre_stop_sleep(make: Callable[..., Pod], hook: dict[str, Any]) -> None:
+    pod = make(hook=hook, grace=1000)
     began = time.time()
     assert pod.leave() >= workers.LONGEST_PRE_STOP
     assert pod.sigterm_time("server") - began >= workers.LONGEST_PRE_STOP
     # Periods shorter than on GKE are reported.
     assert any("preStop" in text for text in pod.said)
+
+
+def test_a_command_that_the_image_lacks_is_no_notice(make: Callable[..., Pod], long_pre_stop: float) -> None:
+    pod = make(hook=SLEEPS["a command"], grace=1000)
+    pod.worker._mains[0].program = Program.PICKER
+    assert pod.leave() < long_pre_stop
+
+
+def test_its_notice_begins_once_the_load_balancer_has_left_it_out(make: Callable[..., Pod]) -> None:
+    """Else a pod would end on a busy machine while requests are still sent to it."""
+    pod = make(hook=SLEEPS["of its own kind"], grace=1000)
+    pod.listed = True
+    pod.pod["metadata"]["deletionTimestamp"] = "now"
+    pod.worker.sync(pod.pod)
+    assert pod.worker._deleting_since is not None
+    pod.worker._deleting_since -= 2 * workers.LONGEST_PRE_STOP
+    pod.worker.sync(pod.pod)
+    assert not (pod.folder / "server").exists()
+    pod.listed = False
+    pod.leave()
+    assert (pod.folder / "server").exists()
 
 
 @pytest.fixture
@@ -120,35 +144,35 @@ def long_pre_stop(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 def test_without_one_it_is_told_at_once(make: Callable[..., Pod], long_pre_stop: float) -> None:
-    pod = make(sleep=0, grace=90)
+    pod = make(hook={}, grace=90)
     assert pod.leave() < long_pre_stop
     assert pod.said == []
 
 
 def test_sidecars_are_told_once_the_server_has_ended(make: Callable[..., Pod]) -> None:
     """Requests that run come through the sidecar: it may not go first."""
-    pod = make(sleep=0, grace=90, then="sleep 0.5; exit 0")
+    pod = make(hook={}, grace=90, then="sleep 0.5; exit 0")
     pod.leave()
     assert pod.sigterm_time("sidecar") - pod.sigterm_time("server") > 0.4
 
 
 def test_who_does_not_end_within_the_grace_is_killed(make: Callable[..., Pod]) -> None:
-    pod = make(sleep=0, grace=1, then=":")
+    pod = make(hook={}, grace=1, then=":")
     assert pod.leave() >= 1
 
 
 def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], long_pre_stop: float) -> None:
-    pod = make(sleep=3600, grace=2, then=":")
+    pod = make(hook=SLEEPS["of its own kind"], grace=2, then=":")
     assert 2 <= pod.leave() < long_pre_stop
 
 
 def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], long_pre_stop: float) -> None:
-    assert make(sleep=3600, grace=0).leave() < long_pre_stop
+    assert make(hook=SLEEPS["of its own kind"], grace=0).leave() < long_pre_stop
 
 
 def test_a_pod_that_fills_its_disk_is_evicted(make: Callable[..., Pod], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its processes get a second, whatever its own grace period."""
-    pod = make(sleep=3600, grace=3600, then=":")
+    pod = make(hook=SLEEPS["of its own kind"], grace=3600, then=":")
     monkeypatch.setattr(workers, "INTERVAL_SECONDS", 0.0)
     pod.pod["spec"]["volumes"] = [{"name": "cache", "emptyDir": {"sizeLimit": "1Mi"}}]
     folder = pod.folder / "cache"
@@ -167,7 +191,7 @@ def test_a_pod_that_fills_its_disk_is_evicted(make: Callable[..., Pod], monkeypa
 
 def test_a_pod_has_been_ready_for_long_once_the_load_balancer_lists_it(make: Callable[..., Pod]) -> None:
     """Else a surge would end the old pod while the load balancer still waits for the new one's health check."""
-    pod = make(sleep=0, grace=5)
+    pod = make(hook={}, grace=5)
     pod.worker.__dict__["_ready_for_seconds"] = 60.0
     pod.worker._inits = []
     pod.worker._mains[0].state.ready = True
@@ -185,7 +209,7 @@ def test_a_pod_has_been_ready_for_long_once_the_load_balancer_lists_it(make: Cal
 
 
 def test_a_container_that_does_not_start_in_time_is_ended_in_the_kubelets_words(make: Callable[..., Pod]) -> None:
-    pod = make(sleep=0, grace=5)
+    pod = make(hook={}, grace=5)
     [container] = pod.worker._mains
     container.event = pod.worker._event
     container.state.started = False
