@@ -6,7 +6,7 @@ a stand-in for the accelerator. Facts in `tpu` were read in the published source
 
 import datetime
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -217,6 +217,11 @@ def versions() -> tuple[str, ...]:
 def is_later(version: str) -> bool:
     """Whether a version is newer than every table. What the newest lacks it may have."""
     return version_numbers(version)[:2] > version_numbers(versions()[-1])[:2]
+
+
+def may_have(version: str, has: Callable[[EngineFacts], bool]) -> bool:
+    """Whether a version may have what the newest table lacks: it is newer, and no older table had it and lost it."""
+    return is_later(version) and not any(has(load_facts(name)) for name in versions())
 
 
 @functools.cache

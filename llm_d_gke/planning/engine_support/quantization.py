@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from llm_d_gke.catalog.engine_tables import EngineFacts, MethodFacts
+from llm_d_gke.catalog.engine_tables import EngineFacts, MethodFacts, may_have
 from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
 
@@ -66,6 +66,7 @@ def _method_refusal(
             about=about,
             reason=f"vLLM {facts.version} has no quantization method {method}",
             source=f"quantization methods of vLLM {facts.version}",
+            certain=not may_have(deployment.version, lambda other: method in other.quantization),
         )
     if all(entry.deprecated for entry in tables) and not deployment.deprecated_quantization:
         return Refusal(

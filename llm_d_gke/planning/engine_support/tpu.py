@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import EngineFacts, TpuFacts, facts_of
+from llm_d_gke.catalog.engine_tables import EngineFacts, TpuFacts, facts_of, is_later, may_have
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import (
     CHECKPOINT_NAMES,
@@ -153,12 +153,13 @@ def _quantization_refusal(deployment: Deployment, facts: EngineFacts, tpu: TpuFa
     if deployment.quantization is not None and deployment.quantization not in CHECKPOINT_NAMES:
         # An engine's own name for a method is compared as it is written.
         names = (deployment.quantization,)
-    if not any(name in tpu.platform_quantization for name in names):
+    if not _has_any(facts, names):
         return Refusal(
             kind="tpu-quantization",
             about=about,
             reason=f"vLLM {facts.version} on TPU has no quantization method {method}",
             source=source,
+            certain=not may_have(deployment.version, lambda other: _has_any(other, names)),
         )
     supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
     schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
@@ -180,7 +181,12 @@ def _quantization_refusal(deployment: Deployment, facts: EngineFacts, tpu: TpuFa
         reason=f"on TPU vLLM {facts.version} runs {deployment.model.architecture} by its {called} implementation, "
         f"which cannot load {describe_format(deployment)}",
         source=source,
+        certain=not is_later(deployment.version),
     )
+
+
+def _has_any(facts: EngineFacts, names: Sequence[str]) -> bool:
+    return facts.tpu is not None and any(name in facts.tpu.platform_quantization for name in names)
 
 
 def _tpu_scheme(bits: float) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of, is_later
 from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
@@ -20,6 +20,7 @@ from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.served_model import BACKEND_VARIABLE, EXPERT_BACKEND, ServedModel
 from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
+from llm_d_gke.planning.serving.unknown_names import has_name
 from llm_d_gke.planning.sizing.known_failures import ended_starts
 from llm_d_gke.planning.sizing.memory_check import has_memory
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -102,7 +103,12 @@ def _check_by_class(served: ServedModel) -> None:
         # Of architectures that are not in the registry `check_architecture` warns.
         for refusal in [refusal for refusal in refusals_of(outlined) if refusal.kind != "architecture"][:1]:
             _report_refusal(served, outlined, refusal)
-    if outlined is None and method and tables and all(method not in facts.quantization for facts in tables):
+    if (
+        outlined is None
+        and method
+        and tables
+        and has_name(served, "quantization", value=method, names="quantization") is False
+    ):
         rule = f"vLLM {version} has no quantization method {method} (quantization methods of vLLM {version})"
         served.error(_RULES["quantization-unknown"], "quantization", rule=rule, fix="remove it, or use another method")
     if tables and all(name in facts.former_architectures for facts in tables):
@@ -184,6 +190,12 @@ def _fix(served: ServedModel, deployment: Deployment, refusal: Refusal) -> str:
     if refusal.about == "attentionBackend":
         named = "option" if named_backend(served.settings.extra_args) is not None else "variable"
         return f"remove the {named}: vLLM takes the first back end that runs"
+    if (
+        refusal.kind in ("quantization-unknown", "tpu-quantization")
+        and is_later(served.version)
+        and not refusal.certain
+    ):
+        return "try one replica first"
     fixes: list[str] = []
     for text, changed in _possible_fixes(served, deployment, refusal):
         model = deployment.model

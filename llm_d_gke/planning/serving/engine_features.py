@@ -11,7 +11,7 @@ from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import Parsers, family_of
-from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, is_later
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import nested_value, option_value
@@ -19,7 +19,7 @@ from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.speculation_checks import check_speculation
-from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
+from llm_d_gke.planning.serving.unknown_names import has_name, warn_unknown
 from llm_d_gke.planning.sizing.speculation import speculation_arguments
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.models import ModelSettings
@@ -102,18 +102,13 @@ def check_features(served: ServedModel) -> None:
 def _check_name(served: ServedModel, value: str | None, setting: str, names: _Names) -> None:
     if value is None:
         return
-    # A table may lack the names, which not every version has in a readable form.
-    tables = [facts for facts in facts_of(served.version) if getattr(facts, names)]
-    if not tables:
-        warn_unknown(served, setting, value=value)
-    elif not is_later(served.version) and all(value not in getattr(facts, names) for facts in tables):
-        parsers = {name for facts in tables for name in getattr(facts, names)}
+    has = has_name(served, setting, value=value, names=names)
+    if has is False:
+        parsers = {name for facts in facts_of(served.version) for name in getattr(facts, names)}
         own = [name for name in _parsers_of(served, names) if name in parsers]
         fix = f"use {own[0]}, which reads what this model writes" if own else did_you_mean(value, sorted(parsers))
         served.error("LLMD-ENGINE-PARSER", setting, value=value, fix=fix)
-    elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
-        warn_disagreeing(served, setting, value=value, lacking=lacking)
-    elif (package := load_engine().parser_packages.get(value)) is not None:
+    elif has and (package := load_engine().parser_packages.get(value)) is not None:
         served.warning("LLMD-ENGINE-PARSER-PACKAGE", setting, value=value, package=package)
 
 

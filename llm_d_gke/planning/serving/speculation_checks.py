@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.engine_tables import facts_of, is_later
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.draft_checks import check_draft
-from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
+from llm_d_gke.planning.serving.unknown_names import has_name
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.engine import SpeculativeDecoding
 
@@ -46,28 +46,24 @@ def check_speculation(served: ServedModel) -> None:
 def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool:
     """Whether the version may have the method."""
     path = ("speculativeDecoding", "method")
-    version = served.version
-    tables = facts_of(version)
-    if not tables:
-        warn_unknown(served, *path, value=speculation.method)
-    elif not is_later(version) and all(speculation.method not in facts.speculative_methods for facts in tables):
-        methods = sorted({name for facts in tables for name in facts.speculative_methods})
+    has = has_name(served, *path, value=speculation.method, names="speculative_methods")
+    if has is None:
+        return True
+    if not has:
+        methods = sorted({name for facts in facts_of(served.version) for name in facts.speculative_methods})
         served.error(
             "LLMD-SPECULATION-METHOD",
             *path,
-            rule=f"vLLM {version} does not know this method",
+            rule=f"vLLM {served.version} does not know this method",
             fix=did_you_mean(speculation.method, methods),
         )
-        return False
-    elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
-        warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
     elif served.accelerator.kind == "tpu" and not _runs_on_tpus(served, speculation.method):
         served.error("LLMD-SPECULATION-METHOD", *path, case="tpu")
-        return False
     elif speculation.method == "draft_model" and not served.has(_DRAFT_MODELS_SINCE):
         served.error("LLMD-SPECULATION-METHOD", *path, case="draft-models", value="draft_model")
-        return False
-    return True
+    else:
+        return True
+    return False
 
 
 def _runs_on_tpus(served: ServedModel, method: str) -> bool:
