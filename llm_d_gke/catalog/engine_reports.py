@@ -41,6 +41,7 @@ class StartReport(Entry):
             "nvfp4",
             "fp8",
             "fp8_blocks",
+            "fp8_tensors",  # one scale for each
             "compressed-nvfp4",
             "mxfp4",
             "bitsandbytes",

@@ -57,10 +57,11 @@ class Fault(Entry):
     """Versions of an image that are known not to work on some accelerators.
 
     `disaggregated`: only where prefill and decode run on pods of their own. `deepep`: only where ranks on several hosts
-    exchange tokens with DeepEP. Without `accelerators` it is all of them.
+    exchange tokens with DeepEP. Without `accelerators` it is all of them. `suffix` is the beginning of the tag's.
     """
 
     repository: str
+    suffix: str = ""
     since: str
     before: str | None = None
     accelerators: tuple[str, ...] = ()
@@ -73,11 +74,11 @@ class Fault(Entry):
 
     def covers(self, image: str, version: str) -> bool:
         """Whether an image with this version of vLLM is one of them."""
-        numbers = version_numbers(version)
+        numbers, match = version_numbers(version), _REFERENCE.match(image)
+        if match is None or not match["repository"].endswith(self.repository):
+            return False
         ends = self.before is not None and numbers >= version_numbers(self.before)
-        return (
-            image.rpartition(":")[0].endswith(self.repository) and numbers >= version_numbers(self.since) and not ends
-        )
+        return (match["suffix"] or "").startswith(self.suffix) and numbers >= version_numbers(self.since) and not ends
 
 
 class ImageNames(Entry):

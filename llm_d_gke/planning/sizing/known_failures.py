@@ -24,11 +24,12 @@ from llm_d_gke.planning.engine_support.options import (
     unknown_options,
 )
 from llm_d_gke.planning.engine_support.tpu import attention_ranks
-from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
+from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import runs_in_first_runner
+from llm_d_gke.planning.sizing.weight_formats import format_of
 from llm_d_gke.planning.zones import with_zones
 from llm_d_gke.settings.engine import SpeculativeMethod
 from llm_d_gke.settings.models import ModelSettings
@@ -57,11 +58,8 @@ _OPTIONS: Mapping[str, str] = {
 }
 _ALONE = {"kvCacheDtype": "kv_cache_dtype", "quantization": "quantization", "reasoningParser": "reasoning_parser"}
 _TYPES = {"half": "float16", "float": "float32"}  # other names of vLLM
-_NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
 _BLOCK = 16  # tokens; vLLM's default
-# Methods whose four bits are integers, scaled in 16.
-_FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
 
 def check_start_reports(served: ServedModel) -> None:
@@ -174,7 +172,7 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield report.uneven is None or any(
         width // served.parallelism.tensor % report.uneven for width in widths(model, served.parallelism.expert)
     )
-    yield report.weights in (None, _format(model, served.settings, report) or "plain")
+    yield report.weights in (None, format_of(model, served.settings, report) or "plain")
     checkpoint = model.quantization
     method = checkpoint.method if checkpoint is not None else ""
     yield (not report.methods or method in report.methods) and method not in report.except_methods
@@ -311,24 +309,6 @@ def _limit(served: ServedModel, bound: str) -> int | None:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _format(model: Model, settings: ModelSettings, report: StartReport) -> str | None:
-    """The format of the weights that the report is about: experts of mixed checkpoints have one of their own."""
-    checkpoint = model.quantization
-    if checkpoint is None:
-        return settings.quantization or option_value(settings.extra_args, "--quantization")
-    if checkpoint.integers:
-        return "int8"
-    if checkpoint.method in _FOUR_BITS and checkpoint.bits == 4 and checkpoint.scale_bits == 16:
-        return "int4"
-    mixed = checkpoint.method == "modelopt" and checkpoint.parts.get("experts") == _NVFP4_BITS
-    if checkpoint.is_nvfp4 or (report.experts and mixed):
-        return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"
-    # NVIDIA's checkpoints in fp8 and those of compressed-tensors run by the same kernels.
-    if checkpoint.bits != 8 or checkpoint.method not in ("fp8", "modelopt", "compressed-tensors"):
-        return checkpoint.method
-    return report.weights if report.weights == "fp8_blocks" and has_square_blocks(checkpoint) else "fp8"
 
 
 def _has_uneven_heads(model: Model) -> bool:

@@ -33,6 +33,21 @@ def own(image: str, **facts: Any) -> dict[str, Any]:
     return {"models[0].image": image} | ({"models[0].imageFacts": facts} if facts else {})
 
 
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [
+        ("vllm/vllm-openai:v0.30.0-cu129", Severity.ERROR),
+        ("mirror.example:5000/vllm/vllm-openai:v0.30.0-cu129-ubuntu2404@sha256:" + "5" * 64, Severity.ERROR),
+        ("vllm/vllm-openai:v0.31.0-cu129", Severity.WARNING),
+        ("vllm/vllm-openai:v0.30.0", None),
+        ("vllm/vllm-openai:v0.29.0-cu129", None),
+    ],
+)
+def test_an_image_whose_parts_are_of_two_versions_of_cuda(image: str, severity: Severity | None) -> None:
+    findings = [finding for finding in findings_of("gpu", own(image)) if finding.id == "LLMD-IMAGE-FAULT"]
+    assert [finding.severity for finding in findings] == ([] if severity is None else [severity])
+
+
 class TestDriver:
     @pytest.mark.parametrize(
         ("changes", "version"),

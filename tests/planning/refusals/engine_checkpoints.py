@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.catalog.schema import Quantization
-from tests.planning.refusals.engine_conflicts import B200_8, H100_4
+from tests.planning.refusals.engine_conflicts import A100_2, B200_8, H100_4
 from tests.planning.refusals.engine_sources import _H200_8, _L4_4, _QWEN3, _REPORTED, _T4_4, Refused, _option
 
 _MIXTURE = "Qwen/Qwen3-30B-A3B"
@@ -137,6 +137,29 @@ REFUSED = (
         fix="--quantization fp8",
         **{**_option("--quantization", "fp8_per_channel", tensorParallel=1, dtype="half"), "about": "id"},
         neighbor={"card": _L4_4, "dtype": "bfloat16"},
+    ),
+    Refused(
+        name="weights in fp8 by CUTLASS on a card without fp8 units",
+        id=_REPORTED,
+        card=_T4_4,
+        model="Qwen/Qwen3-0.6B",
+        rule="cutlass_scaled_mm",
+        fix='["--linear-backend", "marlin"]',
+        **{**_option("--quantization", "fp8", tensorParallel=1, dtype="half"), "about": "id"},
+        version="0.29.0",
+        neighbor={"options": ("--quantization", "fp8", "--linear-backend", "marlin")},
+    ),
+    Refused(
+        name="weights in fp8 by CUTLASS on A100",
+        id=_REPORTED,
+        card=A100_2,
+        model="Qwen/Qwen3-0.6B",
+        about="id",
+        rule="cutlass_scaled_mm",
+        fix="of 0.31 or later",
+        version="0.30.0",
+        settings={"quantization": "fp8"},
+        neighbor={"card": _L4_4},
     ),
     Refused(
         name="key heads narrower than a block",

@@ -14,6 +14,7 @@ _RTX_8: Mapping[str, Any] = {**H100_4, "type": "nvidia-rtx-pro-6000", "machineTy
 _EAGLE: Mapping[str, Any] = {"method": "eagle3", "tokens": 3, "draftModel": "yuhuili/EAGLE3-LLaMA3.3-Instruct-70B"}
 _ADAPTER = [{"name": "mine", "source": "acme/mine", "rank": 16}]
 _GUESSES = '{"method": "mtp", "num_speculative_tokens": 2, "max_model_len": %s}'
+_ALONE = '{"method": "mtp", "num_speculative_tokens": 2, "draft_tensor_parallel_size": %s}'
 _LONG: Mapping[str, Any] = {"options": ("--speculative-config", _GUESSES % 8192)}
 _SEGMENTS = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
 
@@ -168,6 +169,17 @@ REFUSED = (
             "options": ("--load-format", "runai_streamer", "--model-loader-extra-config", '{"distributed": true}'),
         },
         neighbor={"options": ("--load-format", "runai_streamer")},
+        warns=True,
+    ),
+    Refused(
+        name="layers that guess on one device of several",
+        card=H100_4,
+        model="Qwen/Qwen3.6-27B",
+        about="extraArgs=--speculative-config.draft_tensor_parallel_size 1",
+        rule="has no effect on layers that guess",
+        fix="remove draft_tensor_parallel_size",
+        settings={"tensorParallel": 4, "options": ("--speculative-config", _ALONE % 1)},
+        neighbor={"options": ("--speculative-config", _ALONE % 4)},
         warns=True,
     ),
 )

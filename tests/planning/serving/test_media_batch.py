@@ -20,10 +20,10 @@ H100 = {
 OLD = "vllm/vllm-openai:v0.20.2"
 
 
-def errors(accelerator: dict[str, Any], **model: Any) -> list[str]:
+def errors(accelerator: dict[str, Any], location: str = "us-central1-a", **model: Any) -> list[str]:
     settings = {"id": "google/gemma-4-26B-A4B-it", "maxModelLen": 32768, **model}
     try:
-        plan_of("gpu", {"location": "us-central1-a", "accelerator": accelerator, "models[0]": settings})
+        plan_of("gpu", {"location": location, "accelerator": accelerator, "models[0]": settings})
     except RefusedError as refusal:
         return [finding.id for finding in refusal.findings if finding.severity is Severity.ERROR]
     return []
@@ -73,3 +73,34 @@ def test_without_videos_a_batch_may_be_small(arguments: list[str], expected: boo
 def test_an_image_that_is_not_cut_has_to_fit_into_one_batch(changes: dict[str, Any], expected: bool) -> None:
     model = {"id": "Qwen/Qwen3-VL-8B-Instruct", "allowExtraArgs": True, "extraArgs": ["--disable-chunked-mm-input"]}
     assert errors(H100, **{**model, **changes}) == (["LLMD-BATCH-MEDIA"] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # On TPUs vLLM advises the option, and takes an item in parts without it (tpu_platform.py of 0.25.0 to 0.31.0).
+        ({}, True),
+        ({"maxNumBatchedTokens": 2496}, False),
+        ({"extraArgs": []}, False),
+        ({"extraArgs": ["--disable-chunked-mm-input"]}, True),
+        ({"extraArgs": ["--disable_chunked_mm_input", "--limit-mm-per-prompt", '{"video": 0}']}, False),
+        ({"id": "google/gemma-4-E4B-it"}, True),
+    ],
+)
+def test_a_video_that_is_not_cut_on_a_tpu_has_to_fit_into_one_batch(changes: dict[str, Any], expected: bool) -> None:
+    tpu = {"type": "tpu-v6e", "machineType": "ct6e-standard-1t", "topology": "1x1", "nodes": {"min": 0, "max": 1}}
+    model = {"id": "google/gemma-4-12B-it", "maxModelLen": 8192, "maxNumSeqs": 16, "maxNumBatchedTokens": 2048}
+    more = {"image": "vllm/vllm-tpu:v0.25.0", "allowExtraArgs": True, "extraArgs": ["--disable_chunked_mm_input"]}
+    answer = errors(tpu, "europe-west4-a", **{**model, **more, **changes})
+    assert answer == (["LLMD-BATCH-MEDIA"] if expected else [])
+
+
+def test_gemma_4_of_one_tower_takes_a_video_whole_on_a_gpu() -> None:
+    """As its log says: Forcing --disable_chunked_mm_input for models with multimodal-bidirectional attention."""
+    model: dict[str, Any] = {
+        "id": "google/gemma-4-12B-it",
+        "image": "vllm/vllm-openai:v0.26.0",
+        "maxNumBatchedTokens": 2048,
+    }
+    assert errors(H100, **model) == ["LLMD-BATCH-MEDIA"]
+    assert not errors(H100, **{**model, "maxNumBatchedTokens": 4096})

@@ -7,18 +7,25 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.catalog.schema import Quantization
 from tests.planning.refusals.case import findings_of
-from tests.planning.refusals.engine_conflicts import H100_4
+from tests.planning.refusals.engine_conflicts import A100_2, H100_4
 
 _RTX_2 = {**H100_4, "type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-96"}
 _V6E = {"type": "tpu-v6e", "nodes": {"min": 0, "max": 4}}
 _GUESS = "--speculative-config"
 
 
-def about_starts(card: Mapping[str, Any], model: Mapping[str, Any], location: str = "us-central1-a") -> list[str]:
+def about_starts(
+    card: Mapping[str, Any],
+    model: Mapping[str, Any],
+    location: str = "us-central1-a",
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[str]:
     """Severity and value of each finding about a report."""
     fields = {"maxModelLen": 8192, "maxNumSeqs": 32, "allowExtraArgs": True, **model}
-    findings = findings_of("gpu", {"location": location, "accelerator": dict(card), "models[0]": fields})
+    changes = {"location": location, "accelerator": dict(card), "models[0]": fields}
+    findings = findings_of("gpu", changes, facts=facts)
     about = ("LLMD-START-REPORTED", "LLMD-ENGINE-CONFLICT", "LLMD-ENGINE-OPTION", "LLMD-ENGINE-VALUE")
     return [f"{finding.severity} {finding.id} {finding.value}" for finding in findings if finding.id in about]
 
@@ -100,3 +107,33 @@ def test_a_fix_that_names_an_accelerator_names_its_zones() -> None:
     assert len(fixes) == 1
     assert fixes[0].startswith("use tpu-v7x")
     assert "zones with tpu-v7x, nearest first: us-central1" in fixes[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "scales", "refused"),
+    [
+        ("0.28.0", {}, False),
+        ("0.29.0", {}, True),
+        ("0.30.0", {}, True),
+        ("0.30.0", {"group": 128 * 128, "scale_bits": 32}, False),
+        ("0.30.0", {"method": "compressed-tensors"}, False),
+        ("0.31.0", {}, False),
+    ],
+)
+def test_a_checkpoint_in_fp8_ends_where_cutlass_comes_before_marlin(
+    version: str, scales: dict[str, Any], refused: bool
+) -> None:
+    facts = {"Qwen/Qwen3-8B": {"quantization": Quantization(**{"method": "fp8", "bits": 8, **scales})}}
+    answer = about_starts(A100_2, qwen(version), facts=facts)
+    assert answer == (["error LLMD-START-REPORTED Qwen/Qwen3-8B"] if refused else [])
+
+
+@pytest.mark.parametrize(
+    ("version", "draft", "refused"),
+    [("0.27.1", "acme/Qwen3.6-27B-DFlash2", True), ("0.28.0", "acme/Qwen3.6-27B-DFlash2", False)],
+)
+def test_a_draft_of_a_later_kind_is_refused_before_its_version(version: str, draft: str, refused: bool) -> None:
+    guesses = {"method": "dflash", "tokens": 7, "draftModel": draft}
+    model = {"id": "Qwen/Qwen3.6-27B", "tensorParallel": 4, "speculativeDecoding": guesses}
+    answer = about_starts(H100_4, {**model, "image": f"vllm/vllm-openai:v{version}"})
+    assert answer == ([f"error LLMD-ENGINE-CONFLICT {draft}"] if refused else [])
