@@ -141,6 +141,7 @@ class MachineType(Entry):
     topologies: Mapping[str, int] = Field(default_factory=dict)  # TPU: topology -> hosts (machines) of one slice
     arm: bool = False
     local_ssd_gib: int = 0  # bundled local SSD
+    gke_before: str | None = None  # first GKE version that was seen to refuse its nodes
     boot_disk: DiskType  # newer families take Hyperdisk only
     placement: str | None = None  # topology of the workload policy that its pools take: one NVLink domain
     rdma: bool = False  # has RDMA network cards that need a network with an RDMA profile

@@ -32,6 +32,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_thirteenth",
         "platform_reports_fourteenth",
         "platform_reports_fifteenth",
+        "platform_reports_sixteenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]

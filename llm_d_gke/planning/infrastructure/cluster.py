@@ -187,6 +187,16 @@ def _check(ctx: PlanContext) -> None:
         ctx.error(
             "LLMD-GKE-VERSION-ACCELERATOR", *path, value=version, minimum=minimum, fix=newer_version(settings, minimum)
         )
+    before = ctx.machine.gke_before
+    if version is not None and before is not None and reaches(version, before):
+        ctx.warning(
+            "LLMD-GKE-VERSION-MACHINE",
+            *path,
+            case="existing" if settings.existing is not None else "new",
+            value=version,
+            machine=ctx.machine.name,
+            before=before,
+        )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
         ctx.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")

@@ -190,6 +190,7 @@ PLACE = (
     ),
 )
 
+_A3_HIGH = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": 1}}
 CLUSTER = (
     Wrong(
         id="LLMD-GKE-VERSION",
@@ -252,6 +253,16 @@ CLUSTER = (
         value="1.33",
         rule="needs GKE 1.34.0-gke.2201000",
         fix="use 1.34.0-gke.2201000",
+    ),
+    Wrong(
+        id="LLMD-GKE-VERSION-MACHINE",
+        name="version whose node image a machine type did not support",
+        changes={"cluster.version": "1.35.5-gke.1000000", "location": "us-central1-a", "accelerator": _A3_HIGH},
+        path="cluster.version",
+        value="1.35.5-gke.1000000",
+        rule="a3-highgpu-8g did not support in June 2026",
+        fix="use a version before 1.35",
+        severity=Severity.WARNING,
     ),
     Wrong(
         id="LLMD-AUTHORIZED-NETWORKS-EMPTY",
