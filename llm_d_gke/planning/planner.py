@@ -65,9 +65,10 @@ def _of_a_program(finding: Finding) -> Finding:
         r"set \3 in the program's settings",
         finding.fix,
     )
+    rule = re.sub(r"YAML reads this( value)? as (a \w+)(, not)?(?: as)?", r"this\1 is \2\3", finding.rule)
     return replace(
         finding,
-        rule=finding.rule.replace("the stack file has", "the program's settings have"),
+        rule=rule.replace("the stack file has", "the program's settings have"),
         fix=fix.replace("the stack file", "the program's settings").replace(f"{NAMESPACE}:", ""),
     )
 

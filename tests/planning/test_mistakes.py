@@ -116,6 +116,8 @@ MISTAKES = [
     ("domain", "llm-d:domain: llm.example.com", "SETTING-UNKNOWN", "domain", "no such setting", "gateway.hostname"),
     ("key of a model at the top, as vLLM has it", "llm-d:tensorParallelSize: 2", "SETTING-UNKNOWN", "tensorParallelSize", "no such", "models[].tensorParallel? Move"),
     ("key of a model at the top, without parts of others", "llm-d:replicas: 2", "SETTING-UNKNOWN", "replicas", "no such", "mean llm-d:models[].replicas or llm-d:picker.replicas or llm-d:router.replicas?"),
+    ("option and former value as one text", argument("--limit-mm-per-prompt image=4,video=1"), "ENGINE-OPTION", "models[0].extraArgs[0]", "has no option", """takes JSON: use '{"image": 4, "video": 1}'"""),
+    ("former value of pairs", argument("--limit-mm-per-prompt=image=4"), "ENGINE-VALUE", "models[0].extraArgs[0]", "takes JSON", """use '{"image": 4}'"""),
     ("option without dashes, with its value", argument("max-num-seqs=4"), "ENGINE-VALUE", "models[0].extraArgs[0]", "behind no option", "write --max-num-seqs=4"),
     ("addresses for nodes, and none for the Gateway", "llm-d:network: {nodeCidr: 10.0.0.0/29}\nllm-d:accelerator: {type: nvidia-l4, nodes: {max: 1}}", "CIDR-NODES", "network.nodeCidr", "1 internal load balancer", "/28 or larger"),
     ("link-local addresses for Services", "llm-d:network: {serviceCidr: 169.254.0.0/20}", "CIDR-PRIVATE", "network.serviceCidr", "not a private range", "10.0.0.0/8"),
@@ -226,11 +228,15 @@ MISTAKES = [
     ("preemptible", "llm-d:accelerator: {type: nvidia-l4, provisioning: preemptible}", "SETTING-CHOICE", "accelerator.provisioning", "spot", "use spot"),
     ("P/D", "llm-d:pattern: p/d", "SETTING-CHOICE", "pattern", "disaggregated", "use disaggregated"),
     ("another installer", "llm-d:deployment: helm", "SETTING-CHOICE", "deployment", "direct or kserve", "use direct"),
+    ("key of another kind", "llm-d:gateway: {tls: {kind: certificate-manager, certificates: [a], dnsNames: [a.example.com]}}", "SETTING-UNKNOWN", "gateway.tls.dnsNames", "with kind: certificate-manager", "remove it, or use kind: cert-manager, which has dnsNames"),
     ("public", "llm-d:gateway: {exposure: public}", "SETTING-CHOICE", "gateway.exposure", "external or internal", "use external"),
     ("certificate by Let's Encrypt", "llm-d:gateway: {tls: {kind: letsencrypt}}", "SETTING-CHOICE", "gateway.tls", "cert-manager", "use kind: cert-manager"),
     ("kind of bucket", model("source: {kind: gcs, bucket: acme-models, path: a}"), "SETTING-CHOICE", "models[0].source", "bucket", "use kind: bucket"),
     ("adapter in a bucket with a short name", model("adapters: [{name: a, source: 'gs://b/c'}]"), "SETTING-FORM", "models[0].adapters[0].source", "3 to 63 lower-case letters", "gs://my-bucket/c"),
     ("adapter in a bucket in capitals", model("adapters: [{name: a, source: 'gs://My_Models/a/b'}]"), "SETTING-FORM", "models[0].adapters[0].source", "lower-case letters", "use gs://my_models/a/b"),
+    ("adapter at an address of HTTP", model("adapters: [{name: a, source: 'https://storage.googleapis.com/my-models/a'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/a"),
+    ("adapter at the console's address", model("adapters: [{name: a, source: 'https://console.cloud.google.com/storage/browser/my-models/a'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/a"),
+    ("adapter at the bucket's own host", model("adapters: [{name: a, source: 'https://my-models.storage.googleapis.com/a'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/a"),
     ("adapter that is a whole bucket", model("adapters: [{name: a, source: 'gs://my-models'}]"), "SETTING-FORM", "models[0].adapters[0].source", "folder of a bucket", "use gs://my-models/my-folder"),
     ("adapter image without a tag", model("adapters: [{name: a, source: 'oci://r.example.com/a/b'}]"), "SETTING-FORM", "models[0].adapters[0].source", "with tag or digest", "use oci://r.example.com/a/b:v1"),
     ("adapter from elsewhere", model("adapters: [{name: a, source: 's3://x/y'}]"), "SETTING-FORM", "models[0].adapters[0].source", "a Hugging Face repository", "use gs://my-bucket/y"),
@@ -547,6 +553,8 @@ MISTAKES = [
     ("label with the name of a setting", "llm-d:labels: {env: Test}", "SETTING-FORM", "labels.env", "a label's value", "use test"),
     ("name in capitals for a group", "llm-d:namespace: LLM_Prod", "SETTING-TYPE", "namespace", "a group of settings", "use {name: llm-prod}"),
     ("hours of maintenance", "llm-d:cluster: {maintenanceWindow: {start: '02:00', end: '6:30', recurrence: daily}}", "SETTING-FORM", "cluster.maintenanceWindow.end", "a day and time", "use 2026-01-03T06:30:00Z"),
+    ("window in another time zone", "llm-d:cluster: {maintenanceWindow: {start: '2026-12-05T23:00:00+01:00', end: 2026-12-06T04:00:00Z, recurrence: FREQ=WEEKLY;BYDAY=SA}}", "SETTING-FORM", "cluster.maintenanceWindow.start", "in UTC", "use 2026-12-05T22:00:00Z"),
+    ("rule with its name", "llm-d:cluster: {maintenanceWindow: {start: 2026-12-05T02:00:00Z, end: 2026-12-05T08:00:00Z, recurrence: RRULE:FREQ=WEEKLY;BYDAY=SA}}", "SETTING-FORM", "cluster.maintenanceWindow.recurrence", "begins with FREQ=", "use FREQ=WEEKLY;BYDAY=SA"),
     ("days of maintenance", "llm-d:cluster: {maintenanceWindow: {start: '02:00', end: '06:00', recurrence: daily}}", "SETTING-FORM", "cluster.maintenanceWindow.recurrence", "begins with FREQ=", "use FREQ=DAILY"),
     ("planned option in one word", argument("--max-model-len 2048"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option --max-model-len 2048", "set models[0].maxModelLen, and remove it here"),
     ("parser of another family", model("toolCallParser: qwen"), "ENGINE-PARSER", "models[0].toolCallParser", "no parser of this name", "use hermes"),
@@ -656,6 +664,21 @@ def test_a_program_sees_its_own_values_and_no_secret() -> None:
         plan_stack("s", values)
     assert "us-east-1" in str(refused.value)
     assert "hf_" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"release": 0.9}, "this is a number, and it must be text"),
+        ({"labels": {"team": 12}}, "this value is a number, not text"),
+        ({"paused": 1}, "this value is a number"),
+    ],
+)
+def test_a_program_is_told_nothing_about_yaml(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        plan_stack("s", values_of("gpu") | changes)
+    assert any(finding.rule.endswith(rule) for finding in refused.value.findings), str(refused.value)
+    assert "YAML" not in str(refused.value)
 
 
 _EDGE_TLS = "tls: {kind: secret, secret: edge}"

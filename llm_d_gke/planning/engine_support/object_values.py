@@ -22,6 +22,8 @@ NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(INTEGER.pattern + r"(\.0*)?")
 # A list or an object of anything, or of one kind: `list of integers`, `object of lists of 3 integers`.
 _HOLDER = re.compile(r"(?P<holder>list|object)( of ((?P<length>\d+) )?(?P<word>[a-z]+)s(?P<rest>.*))?")
+# As --limit-mm-per-prompt took it before it took JSON: `image=4,video=1`.
+_PAIRS = re.compile(r"\w+=[^,={}]+(,\w+=[^,={}]+)*")
 # Kinds of values in messages, each with an example.
 _KINDS = {
     "flag": ("true or false", "true"),
@@ -44,8 +46,11 @@ _KINDS = {
 }
 
 
-def of_another_kind(name: str, kind: str) -> Problem:
+def of_another_kind(name: str, kind: str, text: str = "") -> Problem:
     title, example = _KINDS[kind]
+    if "JSON" in title and _PAIRS.fullmatch(text):
+        pairs = [pair.split("=") for pair in text.split(",")]
+        return f"{name} takes {title}", f"use '{json.dumps({key: _value_of(value) for key, value in pairs})}'"
     return f"{name} takes {title}", f"use {title}, for example '{example}'"
 
 

@@ -217,12 +217,12 @@ def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> t
     if kind.startswith("object") and not (kind.endswith(" or text") and not value.lstrip().startswith("{")):
         text = _object_text(facts, value)
         if not _is_object(text) or not fits(kind, json.loads(text)):
-            return of_another_kind(name, kind)
+            return of_another_kind(name, kind, value)
         return wrong_in_object(facts, name, json.loads(text))
     if name in _NOT_NEGATIVE and INTEGER.fullmatch(value) and value.startswith("-"):
         return f"{name} takes 0 or more", "use 0 to turn it off"
     if kind in takes and not takes[kind]():
-        return of_another_kind(name, kind)
+        return of_another_kind(name, kind, value)
     if kind == "json" and _is_object(_object_text(facts, value)):
         return wrong_in_object(facts, name, json.loads(_object_text(facts, value)))
     if kind in ("integer", "number"):

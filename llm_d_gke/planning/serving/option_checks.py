@@ -90,7 +90,13 @@ def _option_fix(served: ServedModel, argument: str, near: str | None) -> str:
             return owned.instead
         if near in SETTINGS:
             return f"set models[{served.index}].{SETTINGS[near]}, and remove it here"
-        return f"write option and value as two elements: {flow(shlex.split(argument))}"
+        words = shlex.split(argument)
+        wrong = wrong_values(served.version, words)
+        return (
+            f"write option and value as two elements: {flow(words)}"
+            if not wrong
+            else (f"write option and value as two elements, where {wrong[0].reason}: {wrong[0].fix}")
+        )
     if argument.startswith("--disable-") and near.removeprefix("--enable-") == argument.removeprefix("--disable-"):
         return f"remove it: this version has {near} instead, and what it enables is off without it"
     return f"use {near}"

@@ -14,7 +14,8 @@ from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.planning.setting_errors.words import key_here, owner_of, provider_setting, setting_elsewhere
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Setting, every_key, groups_of, keys_of, setting_of
+from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.fields import Setting, every_key, groups_of, keys_of, setting_of, tags_of
 
 # Keys of many groups, which mean something else in each.
 _EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
@@ -95,6 +96,8 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
         full += _written_for(setting_of((*setting.path[:-1], intended), StackSettings), value)
         reason = "keys are written in camelCase" if to_camel(key) == intended else none_here
         return reason, f"did you mean {full}?"
+    if (of_others := _of_another_kind(setting)) is not None:
+        return of_others
     inside = [] if letters in _EVERYWHERE and len(setting.path) > 1 else _same_name(key)
     top = nearest(key, keys_of(StackSettings), 1.0) if len(setting.path) > 1 else None
     if top is not None and (isinstance(value, Mapping | list | tuple) or not inside):
@@ -104,6 +107,24 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
     keys = keys_of(setting.group) if setting.group is not None else ()
     listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
     return none_here, f"remove it, or use another one: {listing}"
+
+
+def _of_another_kind(setting: Setting) -> tuple[str, str] | None:
+    """The same of keys that the group has in another kind, as `clientId` of gateway.auth with kind: iap alone."""
+    if setting.group is None or len(setting.path) < 2:
+        return None
+    key, groups = str(setting.path[-1]), groups_of(setting_of(setting.path[:-1], StackSettings).kind)
+    having = [(tags_of(group)[0], name) for group in groups if (name := _name_in(group, key)) is not None]
+    if len(groups) < 2 or not having:
+        return None
+    others = " or ".join(f"kind: {tag}, which has {name}" for tag, name in having)
+    return f"{_no_such_setting(setting)} with kind: {tags_of(setting.group)[0]}", f"remove it, or use {others}"
+
+
+def _name_in(group: type[Settings], key: str) -> str | None:
+    """A group's key of this name, however it is spelled, or others call it."""
+    spelled = next((name for name in keys_of(group) if _letters(name) == _letters(key)), None)
+    return spelled or key_here(group.__name__, key)
 
 
 def _written_for(intended: Setting, value: object) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
@@ -126,13 +128,25 @@ def _maintenance_times(example: str, word: str) -> Iterator[str]:
         yield f"{example[:10]}T{int(time[1]):02}:{time[2]}:00Z"
     if word.lower() in ("daily", "weekly", "monthly"):
         yield f"FREQ={word.upper()}"
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT[0-9:]+[+-][0-9:]+", word):
+        with suppress(ValueError):
+            yield f"{datetime.fromisoformat(word).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if word.upper().startswith("RRULE:"):
+        yield word.upper().removeprefix("RRULE:")
     if word.upper().startswith("BY"):
         yield f"FREQ=WEEKLY;{word.upper()}"
 
 
+# Addresses of Cloud Storage in browsers and tools of HTTP, before the bucket's name or behind it.
+_BUCKET_PAGE = re.compile(
+    r"^https?://(?:(?:storage\.(?:googleapis|cloud\.google)\.com|console\.cloud\.google\.com/storage/browser)/"
+    r"|([a-z0-9._-]+)(?:\.storage\.googleapis\.com))"
+)
+
+
 def _addresses(text: str) -> Iterator[str]:
     """Addresses of the same kind. Without its scheme an address would mean a Hugging Face repository."""
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, rest = re.sub(_BUCKET_PAGE, r"gs://\1", text).partition("://")
     if not separator or scheme not in ("gs", "s3", *_IMAGES):
         return
     if scheme in _IMAGES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.options import SETTINGS
 from llm_d_gke.planning.engine_support.owned import owned_options
+from llm_d_gke.planning.findings import NAMESPACE
+from llm_d_gke.planning.setting_errors.keys import unknown_key
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import every_key, field_of, keys_of, setting_of
+from llm_d_gke.settings.fields import every_key, field_of, groups_of, keys_of, plain_type, setting_of, tags_of
 from llm_d_gke.settings.models import ModelSettings
 
 TABLES: dict[str, Any] = read_yaml(
@@ -70,6 +73,27 @@ def test_an_argument_of_vllm_that_the_planner_owns_is_never_advised_as_an_extra_
         plan_raw("chat", {**values, "models": [{"id": "Qwen/Qwen3-8B", key: "value"}]}, frozenset())
     (unknown,) = [finding for finding in refused.value.findings if finding.id == "LLMD-SETTING-UNKNOWN"]
     assert "allowExtraArgs" not in unknown.fix
+
+
+def _keys_of_other_kinds() -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Location of each key that a union's member lacks and another one has, with the other one's kind."""
+    for path, group in every_key(StackSettings):
+        _, info = field_of(group, str(path[-1]))
+        location = tuple(0 if part == "[]" else part for part in path)
+        members = groups_of(plain_type(info.annotation)) if info is not None else ()
+        for member in members if len(members) > 1 else ():
+            for other in members:
+                for key in sorted({*keys_of(other)} - {*keys_of(member)}):
+                    yield (*location, tags_of(member)[0], key), tags_of(other)[0]
+
+
+@pytest.mark.parametrize(("location", "kind"), list(_keys_of_other_kinds()))
+def test_a_key_of_another_kind_is_not_advised_where_it_stands(location: tuple[str | int, ...], kind: str) -> None:
+    setting = setting_of(location, StackSettings)
+    rule, fix = unknown_key(setting, "value")
+    own = [key for key in keys_of(setting.group or StackSettings) if key in fix]
+    assert f"kind: {kind}" in fix or own, (rule, fix)
+    assert f"{NAMESPACE}:{'.'.join(map(str, setting.path))}?" not in fix
 
 
 def test_no_setting_has_an_example_that_fits_every_other() -> None:
