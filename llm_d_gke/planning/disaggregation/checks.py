@@ -122,7 +122,10 @@ def _check_ranks(decode: ServedModel, prefill: ServedModel) -> None:
         # A pod takes all chips of its slice: another number of them is another machine type.
         ctx = prefill.ctx
         machine = "" if ctx.chips * ctx.accelerator.devices_per_chip == decode_ranks else slice_with(ctx, decode_ranks)
-        prefill.error("LLMD-PD-TP-TPU", "tensorParallel", value=prefill_ranks, fix=f"use {machine or decode_ranks}")
+        # As many chips of another generation may lack the memory.
+        or_same = "" if prefill.accelerator.name == decode.accelerator.name else ", or remove prefillAccelerator"
+        fix = f"use {machine or decode_ranks}{or_same}"
+        prefill.error("LLMD-PD-TP-TPU", "tensorParallel", value=prefill_ranks, fix=fix)
     elif decode.recurrent:
         decode.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import TPU_FLEX_START_SINCE, newer_version
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
+from llm_d_gke.planning.zones import nearest_zones
 
 # Keys and positions of a setting.
 _Path = tuple[str | int, ...]
@@ -70,6 +72,16 @@ def _check_queued(ctx: PlanContext) -> None:
     ctx.error("LLMD-QUEUED-REQUEST", "accelerator.provisioning")
 
 
+def _flex_start_place(ctx: PlanContext) -> str:
+    """The setting for the nearest zone that is sold as flex-start, in a regional cluster below accelerator.zones."""
+    location = ctx.settings.location
+    zone = nearest_zones(location, ctx.accelerator.flex_start_zones)[0]
+    if location != region_of(location):
+        return f"location: {zone}"
+    region = f"location: {region_of(zone)} with " if region_of(zone) != location else ""
+    return f"{region}accelerator.zones: [{zone}]"
+
+
 def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
     accelerator = ctx.accelerator
     if not accelerator.flex_start:
@@ -79,7 +91,12 @@ def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
     elsewhere = [zone for zone in ctx.zones if zone not in sold]
     if sold and elsewhere:
         ctx.warning(
-            "LLMD-FLEX-START-ZONE", *path, value=", ".join(elsewhere), page=_PAGE, sold=", ".join(sold), first=sold[0]
+            "LLMD-FLEX-START-ZONE",
+            *path,
+            value=", ".join(elsewhere),
+            page=_PAGE,
+            sold=", ".join(sold),
+            place=_flex_start_place(ctx),
         )
     if accelerator.kind != "tpu":
         return

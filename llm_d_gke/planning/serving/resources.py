@@ -33,7 +33,7 @@ def check_capacity(ctx: PlanContext) -> None:
 
     Of models that scale, each has to reach its maximum while the others are at their minimum.
     """
-    if ctx.settings.paused:
+    if ctx.settings.paused or not all(_fits_nodes(ctx, model) for model in ctx.settings.models):
         return
     models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
     _check_zero(ctx)
@@ -58,6 +58,17 @@ def check_capacity(ctx: PlanContext) -> None:
         ctx.warning("LLMD-AUTOSCALING-SHARED", "accelerator.nodes.max", needed=needed)
     elif enough > most:
         ctx.warning("LLMD-POOL-PACKING", "accelerator.nodes.max", enough=enough)
+
+
+def _fits_nodes(ctx: PlanContext, settings: ModelSettings) -> bool:
+    """Whether nodes of this machine type can carry the layers of a replica. Of others no number is enough.
+
+    LLMD-TP-TPU-CHIPS and LLMD-TP-ACROSS-NODES refuse those.
+    """
+    parallelism = parallelism_of(ctx, settings)
+    if ctx.accelerator.kind == "tpu":
+        return parallelism.tensor == ctx.chips * ctx.accelerator.devices_per_chip or parallelism.data > 1
+    return parallelism.tensor <= ctx.per_node or ctx.machine.rdma
 
 
 def all_pods(ctx: PlanContext, full: Collection[int] | None = None) -> list[int]:

@@ -168,6 +168,16 @@ DISAGGREGATION = (
         fix="use prefillAccelerator.machineType: ct6e-standard-4t",
     ),
     Wrong(
+        id="LLMD-PD-TP-TPU",
+        name="another number of chips of another generation for prefill",
+        stack=TPU,
+        changes={"prefillAccelerator": {"type": "tpu-v5e", "machineType": "ct5lp-hightpu-8t", "nodes": {"max": 1}}},
+        path="models[0].prefill.tensorParallel",
+        value="8",
+        rule="both need the same number of chips",
+        fix="use prefillAccelerator.machineType: ct5lp-hightpu-4t, or remove prefillAccelerator",
+    ),
+    Wrong(
         id="LLMD-MEMORY-WEIGHTS",
         name="more memory than the chips of prefill's own pool have",
         stack=TPU,

@@ -68,8 +68,25 @@ PROVISIONING = (
         path="accelerator.provisioning",
         value="europe-west4-a",
         rule="in asia-northeast1-b, us-east5-a, us-east5-b only",
-        fix="use location: asia-northeast1-b, or provisioning: spot",
+        fix="use location: us-east5-a, or provisioning: spot",
         severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id="LLMD-FLEX-START-ZONE",
+            name=f"flex-start of TPUs in a region, {region}",
+            stack="tpu",
+            changes={"accelerator.provisioning": "flex-start", "location": region},
+            path="accelerator.provisioning",
+            value=value,
+            rule="in asia-northeast1-b, us-east5-a, us-east5-b only",
+            fix=f"use {place}, or provisioning: spot",
+            severity=Severity.WARNING,
+        )
+        for region, value, place in (
+            ("us-east5", "us-east5-c", "accelerator.zones: [us-east5-a]"),
+            ("europe-west4", "europe-west4-a", "location: us-east5 with accelerator.zones: [us-east5-a]"),
+        )
     ),
     Wrong(
         id="LLMD-FLEX-START-ZONE",
@@ -79,7 +96,7 @@ PROVISIONING = (
         path="accelerator.computeClass.fallbacks[0].provisioning",
         value="europe-west4-a",
         rule="lists flex-start of TPU v6e (Trillium)",
-        fix="use location: asia-northeast1-b",
+        fix="use location: us-east5-a",
         severity=Severity.WARNING,
     ),
     Wrong(
