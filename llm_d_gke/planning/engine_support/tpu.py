@@ -172,6 +172,15 @@ def _quantization_refusal(deployment: Deployment, facts: EngineFacts, tpu: TpuFa
             " supported",
             source=f"layers/vllm/quantization/fp8.py of {tpu.package}",
         )
+    if method == "fp8" and checkpoint is None and implementation == "jax" and method in supported:
+        # Its Fp8Config looks for quant_method in the checkpoint's own config.json (0.18.0 to 0.30.0).
+        return Refusal(
+            kind="tpu-quantization",
+            about=about,
+            reason=f"on TPU vLLM {facts.version} runs {deployment.model.architecture} by its JAX implementation, which"
+            " takes fp8 from checkpoints and makes none: None of the keys ['quant_method'] found in config",
+            source=f"layers/jax/quantization/fp8.py of {tpu.package}",
+        )
     if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
         return None
     called = "JAX" if implementation == "jax" else "PyTorch"

@@ -188,6 +188,16 @@ ENGINE_SUPPORT = (
         fix='use allowExtraArgs: true and env: {"MODEL_IMPL_TYPE": "vllm"}',
     ),
     Wrong(
+        name="weights that the JAX implementation would have to quantize itself",
+        id="LLMD-QUANTIZATION-TPU",
+        stack="tpu",
+        changes=_gpu(V6E_8, "europe-west4-a", id="Qwen/Qwen3-8B", quantization="fp8"),
+        path="models[0].quantization",
+        value="fp8",
+        rule="which takes fp8 from checkpoints and makes none: None of the keys ['quant_method'] found in config",
+        fix='use allowExtraArgs: true and env: {"MODEL_IMPL_TYPE": "vllm"}, or no quantization',
+    ),
+    Wrong(
         name="a quantization method that the TPU back end does not have",
         id="LLMD-QUANTIZATION-TPU",
         stack="tpu",
