@@ -117,10 +117,15 @@ def _objects_of_others(settings: StackSettings) -> Iterator[tuple[tuple[str | in
 
 
 def _without_effect_in_existing(cluster: ClusterSettings) -> str:
-    """Keys that would shape a new cluster. `mode` says what it is, diskKey and nodeAccount are for its pools."""
-    keys = _keys(cluster, ("existing", "mode", "private_nodes", "encryption", "node_account"))
+    """Keys that would shape a new cluster.
+
+    `mode` says what it is, controlPlane.access how it is reached, diskKey and nodeAccount are for its pools.
+    """
+    keys = _keys(cluster, ("existing", "mode", "private_nodes", "encryption", "node_account", "control_plane"))
+    ranges = _keys(cluster.control_plane, ("access",))
     secrets = ["encryption.secretsKey"] if cluster.encryption.secrets_key is not None else []
-    return ", ".join([*([keys] if keys else []), *secrets])
+    inner = [f"controlPlane.{key}" for key in ranges.split(", ") if key]
+    return ", ".join([*([keys] if keys else []), *inner, *secrets])
 
 
 def _check_existing(ctx: PlanContext) -> None:

@@ -160,7 +160,10 @@ class ExistingCluster(Settings):
 
 
 class ClusterSettings(Settings):
-    """Shape of the cluster. With `existing` only `mode` counts, and `encryption.diskKey` and `nodeAccount` of nodes."""
+    """Shape of the cluster.
+
+    With `existing` only `mode` and `controlPlane.access` count, and `encryption.diskKey` and `nodeAccount` of nodes.
+    """
 
     mode: Annotated[
         Literal["standard", "autopilot"],

@@ -223,8 +223,8 @@ def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig
         # Google creates the DNS name with the cluster. Until then it is unknown, not absent.
         return cast(str, UNKNOWN)
     raise pulumi.RunError(
-        "the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access. In a unit test, mocks"
-        " have to return it: llm_d_gke.testing.Mocks does"
+        "the cluster has no DNS endpoint: enable it, or set llm-d:cluster.controlPlane.access to authorized-networks."
+        " In a unit test, mocks have to return it: llm_d_gke.testing.Mocks does"
     )
 
 

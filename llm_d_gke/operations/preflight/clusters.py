@@ -37,6 +37,11 @@ FEATURES: Mapping[str, Feature] = {
         is_on=lambda cluster: bool(cluster.workload_identity_config.workload_pool),
         option="--workload-pool={project}.svc.id.goog",
     ),
+    "dns-endpoint": Feature(
+        lacking="its DNS endpoint is closed to users, and Pulumi reaches the cluster there",
+        is_on=lambda cluster: cluster.control_plane_endpoints_config.dns_endpoint_config.allow_external_traffic,
+        option="--enable-dns-access",
+    ),
     "gateway-api": Feature(
         lacking="its Gateway API is off, so there is no GatewayClass",
         is_on=lambda cluster: (

@@ -93,6 +93,8 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
 def _features(plan: StackPlan) -> Iterator[str]:
     yield "autopilot" if plan.cluster.autopilot else "standard"
     yield "workload-identity"
+    if plan.cluster.dns_endpoint:
+        yield "dns-endpoint"
     if plan.gateway.implementation == "gke":
         yield from ("gateway-api", "load-balancing")
     if any(server.buckets for model in plan.models for server in model.servers):

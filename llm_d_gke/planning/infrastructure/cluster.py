@@ -198,7 +198,9 @@ def _check(ctx: PlanContext) -> None:
             before=before,
         )
     control_plane = settings.control_plane
-    if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
+    # The lists of an existing cluster are its owner's.
+    lists_ranges = bool(control_plane.authorized_networks) or settings.existing is not None
+    if control_plane.access == "authorized-networks" and not lists_ranges:
         ctx.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
     if control_plane.access == "dns-endpoint":
         unused = {

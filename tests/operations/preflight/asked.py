@@ -267,9 +267,12 @@ class TestExistingCluster:
         "networkConfig": {"gatewayApiConfig": {"channel": "CHANNEL_STANDARD"}, "datapathProvider": "ADVANCED_DATAPATH"},
         "addonsConfig": {"gcsFuseCsiDriverConfig": {"enabled": True}},
         "monitoringConfig": {"managedPrometheusConfig": {"enabled": True}},
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
     }
 
-    def lacking(self, project: Project, cluster: dict[str, Any]) -> list[Finding]:
+    def lacking(
+        self, project: Project, cluster: dict[str, Any], changes: dict[str, Any] | None = None
+    ) -> list[Finding]:
         host = ROOT.replace("my-project", "host-project")
         for path in (
             "global/networks/shared",
@@ -278,8 +281,12 @@ class TestExistingCluster:
         ):
             project.answers[f"GET {host}/{path}"] = {"name": path.rpartition("/")[2]}
         project.answers["GET /v1/projects/my-project/locations/us-central1-a/clusters/shared"] = cluster
-        requested = needs(changes=self.CHANGES)
+        requested = needs(changes={**self.CHANGES, **(changes or {})})
         return findings_of(requested, project.facts(requested))
+
+    def test_a_cluster_that_is_reached_at_its_address_needs_no_dns_endpoint(self, project: Project) -> None:
+        changes = {"cluster.controlPlane": {"access": "authorized-networks"}}
+        assert self.lacking(project, self.FULL | {"controlPlaneEndpointsConfig": {}}, changes) == []
 
     def test_nothing_is_missing(self, project: Project) -> None:
         assert self.lacking(project, self.FULL) == []
@@ -289,6 +296,7 @@ class TestExistingCluster:
         [
             ({"addonsConfig": {}}, "no bucket is mounted", "--update-addons=GcsFuseCsiDriver=ENABLED"),
             ({"workloadIdentityConfig": {}}, "Workload Identity", "--workload-pool=my-project.svc.id.goog"),
+            ({"controlPlaneEndpointsConfig": {}}, "its DNS endpoint", "--enable-dns-access"),
             ({"monitoringConfig": {}}, "collects metrics", "--enable-managed-prometheus"),
             ({"autopilot": {"enabled": True}}, "an Autopilot cluster", "cluster.mode: autopilot"),
             ({"networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}}, "no GatewayClass", "--gateway-api=standard"),

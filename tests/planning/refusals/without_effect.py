@@ -236,6 +236,22 @@ WITHOUT_EFFECT = (
     ),
     Wrong(
         id="LLMD-EXISTING-IGNORED",
+        name="ranges that may reach an existing cluster",
+        changes=existing_cluster()
+        | {
+            "cluster.controlPlane": {
+                "access": "authorized-networks",
+                "authorizedNetworks": [{"cidr": "203.0.113.0/24", "name": "office"}],
+            }
+        },
+        path="cluster",
+        value="controlPlane.authorizedNetworks",
+        rule="as it is",
+        fix="remove controlPlane.authorizedNetworks, and",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-EXISTING-IGNORED",
         name="the key for Secrets of an existing cluster",
         changes=existing_cluster() | {"cluster.encryption.secretsKey": _KEY, "cluster.encryption.diskKey": _KEY},
         path="cluster",
