@@ -16,6 +16,7 @@ from llm_d_gke import catalog
 from llm_d_gke.stackfile.config import StackConfig
 from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
 from llm_d_gke.stackfile.reader import load
+from llm_d_gke.wording import wrapped
 
 ASSUMED_PROJECT = "project-not-set"
 ASSUMED_TOKEN = "hf_not_set"  # noqa: S105 - grants no access
@@ -82,7 +83,7 @@ def load_assumed(stack: str, overrides: Mapping[str, str] | None = None, root: P
 @functools.cache
 def _warn(stack: str, note: str) -> None:
     """Print a note once in the life of a command."""
-    print(f"{stack}: {note}", file=sys.stderr)
+    print(wrapped(f"{stack}: {note}"), file=sys.stderr)
 
 
 def assume_unset(config: StackConfig) -> StackConfig:

@@ -92,8 +92,9 @@ def test_commands_say_once_what_is_missing(
     _load(tmp_path, "environment: [team]\nconfig: {llm-d:location: a-b1-c}")
     for _ in range(2):
         load_assumed("s", root=tmp_path)
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("s: environment (team): its values are missing here")
+    lines = capsys.readouterr().err.splitlines()
+    assert "\n".join(lines).count("s: environment (team): its values are missing here") == 1
+    assert max(map(len, lines)) <= 80
 
 
 def test_one_environment_is_a_list_too(tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
         value = values[0] if values else ""
         name, kind = replacements().settings.get(flag, ("", ""))
         if any(map(is_open, values)):
-            not_carried.append(
-                NotCarried(origin, " ".join(words), "the value of its variable is not in the files; set it by hand")
-            )
+            owned = owned_options().get(flag)
+            instead = owned.instead if owned is not None else "set it by hand"
+            text = f"the value of its variable is not in the files; {instead}"
+            not_carried.append(NotCarried(origin, " ".join(words), text))
         elif kind == "switch" and not value:
             settings[name] = not words[0].startswith("--no-")
         elif kind in _READERS:

@@ -48,7 +48,8 @@ class Load:
 def parse_load(text: str) -> Load:
     """Read `20/s 2000+300` (requests per second), or `16 2000+300` (requests in flight). Raises LoadError."""
     rate = in_flight = lengths = None
-    for word in text.replace(",", " ").split():
+    words = text.replace(",", " ").split()
+    for word in words:
         if match := _RATE.fullmatch(word):
             rate = float(match[1])
         elif match := _LENGTHS.fullmatch(word):
@@ -57,6 +58,8 @@ def parse_load(text: str) -> Load:
             in_flight = int(word)
         else:
             raise LoadError(_message(text, f"{word!r} is neither a rate nor lengths"))
+    if len(words) > 2:
+        raise LoadError(_message(text, "it has more than a rate, or requests in flight, and lengths"))
     if (rate is None) == (in_flight is None):
         raise LoadError(_message(text, "it needs one of requests per second and requests in flight"))
     if not (rate or in_flight) or (lengths is not None and 0 in lengths):

@@ -234,6 +234,14 @@ def test_flags_of_the_planner_are_left_without_their_values() -> None:
     assert [entry.what for entry in left] == ["--api-key"]
 
 
+def test_a_flag_of_the_planner_with_a_variable_is_not_to_be_set_by_hand() -> None:
+    _, _, left = settings_of(["--api-key", "$KEY", "--seed", "$SEED"], "here")
+    assert [(entry.what, "by hand" in entry.why, "authenticate" in entry.why) for entry in left] == [
+        ("--api-key $KEY", False, True),
+        ("--seed $SEED", True, False),
+    ]
+
+
 def test_a_value_that_a_stack_file_cannot_hold_is_left(adopted: Any) -> None:
     settings, left = adopted(deployment("a", "Qwen/Qwen3-8B", "--quantization", "own_method"))
     assert "quantization" not in settings["models"][0]

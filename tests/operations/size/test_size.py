@@ -49,7 +49,9 @@ class TestLoad:
     def test_it_is_read(self, text: str, load: Load) -> None:
         assert parse_load(text) == load
 
-    @pytest.mark.parametrize("text", ["", "2000+300", "fast", "20/s 16", "0/s", "0", "5/s 0+10", "20 rps"])
+    @pytest.mark.parametrize(
+        "text", ["", "2000+300", "fast", "20/s 16", "0/s", "0", "5/s 0+10", "20 rps", "20 2000 300", "1/s 9+9 8+8"]
+    )
     def test_what_cannot_be_read_gets_an_example(self, text: str) -> None:
         with pytest.raises(LoadError, match="20/s 2000"):
             parse_load(text)
