@@ -111,6 +111,7 @@ class ModelRunnerV2(Entry):
 
     architectures: Mapping[str, str]  # since; "dense": every model without experts and without recurrent layers
     every_since: str  # from here on it is the default of every model
+    methods: Mapping[str, str | None]  # of guessing, which it had not at first: since when it has
     sampler_bytes: Mapping[str, float]  # by the version since which they hold
     graphs_since: str  # before, its profile reserves nothing for CUDA graphs
     offloads_since: str  # before, it keeps every weight on the devices
@@ -305,6 +306,12 @@ class Engine(Entry):
         if dense:
             starts.append(self.model_runner_v2.architectures["dense"])
         return any(self.has(version, start) for start in starts)
+
+    def model_runner_v2_guesses(self, version: str, method: str) -> bool:
+        """Whether Model Runner V2 has a method of guessing. Without it a version takes V1 by default."""
+        methods = self.model_runner_v2.methods
+        since = methods.get(method, "0")
+        return since is not None and self.has(version, since)
 
     def model_runner_v2_sampler(self, version: str) -> float:
         """Bytes per (sequence x vocabulary entry) of its profile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
@@ -19,10 +20,9 @@ _THREE_COORDINATES, _COORDINATES_READ = re.compile(r"/(Qwen3\.[568]-|Qwen(2|2\.5
 # The assistant is a text model with heads of 512, for which an fp8 cache leaves FlashInfer alone on Hopper, whose
 # builder refuses windows: vllm-project/vllm issues 48495 and 48848, and 0.26.0's v1/attention/backends/flashinfer.py.
 _ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
-# `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.22.1 to 0.32.0: without the variable vLLM takes
-# the first runner for these methods, with it vLLM ends. Versions before have no such check.
+# `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.22.1 to 0.33.0: without the variable vLLM takes
+# the first runner for a method that V2 lacks, with it vLLM ends. Versions before have no such check.
 _MODEL_RUNNER_V2, _MODEL_RUNNER_V2_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.22"
-_FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "mlp_speculator")
 
 
 def check_draft(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
@@ -74,7 +74,8 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
 
 def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -> None:
     asked_for = served.settings.env.get(_MODEL_RUNNER_V2) == "1"
-    if asked_for and speculation.method in _FIRST_RUNNER_ONLY and served.has(_MODEL_RUNNER_V2_READ):
+    lacks = not load_engine().model_runner_v2_guesses(served.version, speculation.method)
+    if asked_for and lacks and served.has(_MODEL_RUNNER_V2_READ):
         served.error("LLMD-SPECULATION-TARGET", *("speculativeDecoding", "method"), case="model-runner")
 
 

@@ -14,7 +14,7 @@ from llm_d_gke.planning.engine_support.options import is_on, nested_value, objec
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
 from llm_d_gke.planning.serving.named_by_options import named_architecture, named_blocks, template_file
-from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
+from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, chosen_runner, offload_without_effect, offloaded_gib
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.wording import count
 
@@ -26,6 +26,8 @@ _WHOLE, _WHOLE_WARNED_SINCE = "--no-enable-chunked-prefill", "0.17"
 # vllm/config/vllm.py: 0.11.1 refuses pipelines, and pull request 32359 allows them. Methods without an entry are
 # refused in every version read.
 _ASYNC_PIPELINES_SINCE = "0.14"
+# Since 0.33 the first runner alone refuses methods.
+_ASYNC_V2_SINCE = "0.33"
 _ASYNC_METHODS = {
     "eagle": "0.11",
     "eagle3": "0.11",
@@ -174,9 +176,13 @@ def _asynchronous(served: ServedModel) -> None:
         _conflict(served, "async-pipeline", _ASYNC)
     if speculation is None:
         return
-    since = _ASYNC_METHODS.get(speculation.method)
+    method = speculation.method
+    runs_in_v2 = load_engine().model_runner_v2_guesses(served.version, method) and chosen_runner(settings) is not False
+    if served.has(_ASYNC_V2_SINCE) and runs_in_v2:
+        return
+    since = _ASYNC_METHODS.get(method)
     if since is None or not served.has(since):
-        _conflict(served, "async-guesses", _ASYNC, method=speculation.method)
+        _conflict(served, "async-guesses", _ASYNC, method=method)
 
 
 def _load_balancer(served: ServedModel) -> None:

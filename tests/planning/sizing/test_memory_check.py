@@ -13,6 +13,8 @@ from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import served_model
+from llm_d_gke.planning.sizing.memory.judge import judge
+from llm_d_gke.planning.sizing.memory.run import EngineRun
 from llm_d_gke.planning.sizing.memory_check import check_memory, run_of
 from llm_d_gke.settings import StackSettings
 from tests.planning.refusals.case import findings_of
@@ -61,6 +63,33 @@ def test_the_variable_chooses_the_model_runner() -> None:
         for env in ({}, {"VLLM_USE_V2_MODEL_RUNNER": "0"}, {"VLLM_USE_V2_MODEL_RUNNER": "1"})
     ]
     assert [run.uses_model_runner_v2 for run in runs if run is not None] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("guesses", "since"),
+    [
+        ({"method": "ngram", "tokens": 4}, "0.32.0"),
+        ({"method": "draft_model", "draftModel": "Qwen/Qwen3-0.6B", "tokens": 4}, "0.31.0"),
+    ],
+)
+def test_the_method_of_guessing_chooses_the_model_runner(guesses: dict[str, Any], since: str) -> None:
+    versions = ["0.30.0", "0.31.0", "0.32.0", "0.33.0"]
+    runs = [_run_of_image(version, speculativeDecoding=guesses) for version in versions]
+    assert [run.uses_model_runner_v2 for run in runs] == [version >= since for version in versions]
+
+
+def test_the_profile_samples_with_every_parameter_since_0_33() -> None:
+    """Beside the hidden states: logits of 1024 sequences in 16 and 32 bits, and probabilities, on a card of 80 GB."""
+    before, since = (judge(_run_of_image(version, "nvidia-h100-80gb")) for version in ("0.32.0", "0.33.0"))
+    assert before.parts.activation < 1.2
+    assert since.parts.activation == pytest.approx((10 * 1024 * 151936 + 2 * 8192 * 4096) / 2**30)
+
+
+def _run_of_image(version: str, accelerator: str = "nvidia-l4", **fields: Any) -> EngineRun:
+    model = {"id": "Qwen/Qwen3-8B", "image": f"vllm/vllm-openai:v{version}", **fields}
+    run = run_of(served_model(context_for({"type": accelerator}, model), 0))
+    assert run is not None
+    return run
 
 
 def test_the_familiar_error_on_a_t4_is_a_warning_that_names_both_ways_out() -> None:

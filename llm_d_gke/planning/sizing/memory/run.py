@@ -215,14 +215,17 @@ class EngineRun(_Options):
 
     @cached_property
     def uses_model_runner_v2(self) -> bool:
-        """Whether Model Runner V2 runs this model. By default it takes no guesses from n-grams or draft models."""
+        """Whether Model Runner V2 runs this model. Where it lacks the method of guessing, V1 does by default."""
         engine = load_engine()
         if self.model_runner_v2 is not None and engine.has(self.version, min(engine.model_runner_v2.sampler_bytes)):
             # use_v2_model_runner of vllm/config/vllm.py, 0.22.1 to 0.31.0: the variable decides first.
             return self.model_runner_v2
         dense = self.model.experts is None and not self.recurrent
-        guessing = self.speculative_tokens > 0 and self.draft is None
-        return not guessing and engine.defaults_to_model_runner_v2(self.version, self.model.architecture, dense=dense)
+        if self.speculative_tokens > 0 and self.draft is None:
+            method = "ngram" if self.draft_model is None else "draft_model"
+            if not engine.model_runner_v2_guesses(self.version, method):
+                return False
+        return engine.defaults_to_model_runner_v2(self.version, self.model.architecture, dense=dense)
 
     @property
     def in_flight_tokens(self) -> int:
