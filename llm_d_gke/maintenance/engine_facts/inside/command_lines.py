@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .modules import first_module
+from .modules import SERVER_OPTIONS, first_module
 from .stand_in import CARD, AbsentModules, install_operators
 
 _IMAGES = ("torchvision", "cv2")
@@ -87,8 +87,10 @@ def _local(arguments: list[str], paths: Mapping[str, str]) -> list[str]:
 
 
 def _judge() -> Callable[..., None]:
-    arguments = first_module("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
-    server = first_module("vllm.entrypoints.launchers.launcher", "vllm.entrypoints.openai.api_server")
+    arguments = first_module(*SERVER_OPTIONS)
+    server = arguments
+    if not hasattr(server, "validate_api_server_args"):
+        server = first_module("vllm.entrypoints.launchers.launcher", "vllm.entrypoints.openai.api_server")
     parser_class = importlib.import_module("vllm.utils.argparse_utils").FlexibleArgumentParser
     engine = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
     usage = importlib.import_module("vllm.usage.usage_lib").UsageContext.OPENAI_API_SERVER

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .modules import error_text
+from .modules import error_text, package_folder
 
 # Where the parsers of tool calls are, and where they were until 0.12.
 _TOOL_PARSERS = ("vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
@@ -58,7 +58,7 @@ def former_architectures(_: Mapping[str, Any]) -> Any:
 def sink_architectures(_: Mapping[str, Any]) -> Any:
     """Architectures whose attention has sinks: their module hands `sinks` to the attention layer."""
     registry = importlib.import_module("vllm.model_executor.models.registry")
-    root = Path(importlib.import_module("vllm").__file__).parent.parent
+    root = package_folder().parent
     names = []
     for name, model in registry.ModelRegistry.models.items():
         # By its path: finding a module imports the packages that it is in, and those of some models need a card.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from .modules import package_folder
 
 # By feature of a deployment. vLLM ends where a model of a deployment that uses it lacks the interface.
 _INTERFACES = {"adapters": "SupportsLoRA", "eagle3": "SupportsEagle3", "pipeline": "SupportsPP"}
@@ -19,15 +20,15 @@ Classes = Mapping[str, list[tuple[str, ...]]]
 
 
 def lacking_interfaces(_: Mapping[str, Any]) -> Any:
-    return lacking(_package())
+    return lacking(package_folder())
 
 
 def recurrent_architectures(_: Mapping[str, Any]) -> Any:
-    return recurrent(_package())
+    return recurrent(package_folder())
 
 
 def eagle3_model_types(_: Mapping[str, Any]) -> Any:
-    return model_types(_package())
+    return model_types(package_folder())
 
 
 def lacking(package: Path) -> dict[str, list[str]]:
@@ -61,13 +62,6 @@ def model_types(package: Path) -> list[str]:
         if isinstance(node, ast.Assign) and any(getattr(target, "id", "") in _EAGLE3_LISTS for target in node.targets):
             return [str(name) for name in ast.literal_eval(node.value)]
     return []
-
-
-def _package() -> Path:
-    specification = importlib.util.find_spec("vllm")
-    if specification is None or specification.origin is None:
-        raise LookupError("vllm is not installed")
-    return Path(specification.origin).parent
 
 
 def _registry(package: Path) -> dict[str, str]:

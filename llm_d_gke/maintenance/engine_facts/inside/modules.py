@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
+from pathlib import Path
 from typing import Any
+
+# Places of the module with the options of `vllm serve`, the newest first.
+SERVER_OPTIONS = (
+    *("vllm.entrypoints.common.cli_args", "vllm.entrypoints.launchers.cli_args"),
+    "vllm.entrypoints.openai.cli_args",
+)
 
 
 def first_module(*names: str) -> Any:
@@ -14,6 +22,13 @@ def first_module(*names: str) -> Any:
         with contextlib.suppress(ModuleNotFoundError):
             return importlib.import_module(name)
     return importlib.import_module(names[-1])
+
+
+def package_folder() -> Path:
+    specification = importlib.util.find_spec("vllm")
+    if specification is None or specification.origin is None:
+        raise LookupError("vllm is not installed")
+    return Path(specification.origin).parent
 
 
 def error_text(error: BaseException) -> str:

@@ -16,12 +16,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import engine, fields
-from .modules import first_module
+from .modules import SERVER_OPTIONS, first_module
 
 
 def options(_: Mapping[str, Any]) -> Any:
     """Every option of `vllm serve`, and which of them are deprecated; values that an option is limited to."""
-    arguments = first_module("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
+    arguments = first_module(*SERVER_OPTIONS)
     for name in ("vllm.utils.argparse_utils", "vllm.utils"):
         with contextlib.suppress(ImportError, AttributeError):
             parser_class = importlib.import_module(name).FlexibleArgumentParser
@@ -154,6 +154,8 @@ def _registered() -> dict[str, list[str]]:
 _OF_REASONING = ("--reasoning-config", "--structured-outputs-config")
 # Module, table, and words that it resolves before it looks there, if the version has them (0.32.0 has no "slow").
 _REGISTRIES = {
+    "--kv-cache-dtype": ("vllm.config.cache", "KV_CACHE_DTYPES", ()),
+    "--speculative-config.kv_cache_dtype": ("vllm.config.cache", "KV_CACHE_DTYPES", ()),
     "--config-format": ("vllm.transformers_utils.config", "_CONFIG_FORMAT_TO_CONFIG_PARSER", ("auto",)),
     "--load-format": ("vllm.model_executor.model_loader", "_LOAD_FORMAT_TO_MODEL_LOADER", ()),
     "--tokenizer-mode": ("vllm.tokenizers.registry", "TokenizerRegistry.tokenizers", ("auto", "slow")),
