@@ -26,7 +26,7 @@ _TARGET = _ROOT / "catalog" / "engines"
 
 # The TPU back end's package of each version. PyPI lacks some that are published as images only: the nearest one is read
 # then, and the table notes that.
-_TPU_PACKAGES = {"0.11.2": "0.11.1", "0.17.1": "0.18.0", "0.19.1": "0.19.0"}
+_TPU_PACKAGES = {"0.11.2": "0.11.1", "0.17.1": "0.18.0", "0.19.1": "0.19.0", "0.33.0": "0.32.0"}
 
 
 def main() -> int:

