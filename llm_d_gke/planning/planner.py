@@ -18,6 +18,7 @@ from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import NAMESPACE, Finding, RefusedError, Severity, errors_in, located, path_of
 from llm_d_gke.planning.independent_findings import Judge, independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.repetitions import without_repetitions
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
@@ -118,7 +119,7 @@ def plan_raw(
             plan_with_findings(stack, settings, own_catalog, encrypted, collected)
 
         further = _findings_of_valid_parts(values, error, findings, judge)
-        raise RefusedError(with_signs_named([*findings, *further])) from None
+        raise RefusedError(with_signs_named(without_repetitions([*findings, *further]))) from None
     return plan(stack, settings, full_catalog, encrypted, files, [*type_findings(values), *unreplaced])
 
 
@@ -138,7 +139,7 @@ def plan(
     full_catalog = with_own_models(catalog, settings, files, findings)
     result = plan_with_findings(stack, settings, full_catalog, encrypted, findings)
     acknowledge(settings, findings)
-    findings[:] = without_consequences(findings)
+    findings[:] = without_repetitions(without_consequences(findings))
     if result is not None:
         result = replace(
             result, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING)

@@ -78,12 +78,13 @@ def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None
     listed = [entry.type for entry in document.plugins if "picker" in kinds[entry.called]]
     for path, name, entries in _profiles(picker, document):
         chosen = [types[called] for called, _ in entries if "picker" in kinds[called]] or listed
-        if any("scorer" in kinds[called] and weight for called, weight in entries) or "random-picker" in chosen:
+        weights = [weight for called, weight in entries if "scorer" in kinds[called]]
+        if any(weights) or "random-picker" in chosen:
             continue
         ctx.warning(
             "LLMD-PICKER-PROFILE-SCORERS",
             *path,
-            case="default-profile" if path == ROOT else "profile",
+            case="default-profile" if path == ROOT else "zero" if weights else "profile",
             value="{}" if path == ROOT else f"profile {name}",
             name=name,
         )
@@ -94,7 +95,9 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
     named = {name for _, name in all_references(picker, document)}
     if document.scheduling_profiles:
         profiles = [[entry.plugin_ref for entry in profile.plugins] for profile in document.scheduling_profiles]
-        named |= {name for entries in profiles for name in entries}
+        in_profiles = {name for entries in profiles for name in entries}
+        # A reference to no plugin is refused, and it may mean any of those that are left over.
+        named |= in_profiles if in_profiles <= kinds.keys() else in_profiles | kinds.keys()
         # Profiles without a picker take one that is listed.
         chosen_elsewhere = all(any("picker" in kinds.get(name, ()) for name in entries) for entries in profiles)
     else:
@@ -151,9 +154,12 @@ def _check_decider(ctx: PlanContext, picker: Picker, document: Document) -> None
 def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None:
     kinds = _kinds(picker, document)
     for number, profile in enumerate(document.scheduling_profiles):
+        scorers = [entry for entry in profile.plugins if "scorer" in kinds.get(entry.plugin_ref, ())]
+        # Of a profile whose scorers all have weight 0 its own warning says so.
+        scores = any(entry.weight is None or entry.weight for entry in scorers)
         for index, entry in enumerate(profile.plugins):
             roles = kinds.get(entry.plugin_ref)
-            if roles is None or entry.weight is None or ("scorer" in roles and entry.weight):
+            if roles is None or entry.weight is None or ("scorer" in roles and (entry.weight or not scores)):
                 continue
             ctx.warning(
                 "LLMD-PICKER-WEIGHT-UNUSED",

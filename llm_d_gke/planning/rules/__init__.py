@@ -69,7 +69,8 @@ class Rule(Entry):
     `basis`. `message` and `hint` are the texts of its findings; a rule that can be broken in several ways has texts
     for each of these `cases`. A rule without a text has one that depends on more, which stands in the code.
     `acknowledgeable`: a stack could run with this error, and its owner has to decide; acknowledged in the stack file,
-    it no longer refuses the stack.
+    it no longer refuses the stack. `covered_by`: ids of rules whose error about the same model, plugin or profile makes
+    this warning a second report of the same mistake.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Rule(Entry):
     cases: Mapping[str, Texts] = {}
     source: str = ""
     basis: RuleBasis | None = None
+    covered_by: tuple[str, ...] = ()
 
     def texts(self, case: str) -> Texts:
         """The texts of a case, or of the rule where the case has none. Raises KeyError for another case."""

@@ -554,7 +554,7 @@ PICKER = (
             changes={"picker.config": config, "release": release},
             path=f"picker.config{path}",
             value=value,
-            rule="chooses among them at random",
+            rule="at random",
             fix=fix,
             severity=Severity.WARNING,
         )
