@@ -14,11 +14,15 @@ def findings_text(findings: Iterable[Finding]) -> str:
     return "\n\n".join(wrapped(_marked(finding)) for finding in ordered)
 
 
-def refusal_text(findings: Iterable[Finding]) -> str:
-    """The number of errors, and all findings in full."""
+def refusal_text(findings: Iterable[Finding], *, reads_only: bool = False) -> str:
+    """The number of errors, and all findings in full.
+
+    A command that `reads_only` changes nothing in any case, and says of the stack that it is refused.
+    """
     listed = list(findings)
     errors = sum(finding.severity is Severity.ERROR for finding in listed)
-    return f"{count(errors, 'error')}, nothing was changed:\n\n{findings_text(listed)}"
+    consequence = "the stack is refused" if reads_only else "nothing was changed"
+    return f"{count(errors, 'error')}, {consequence}:\n\n{findings_text(listed)}"
 
 
 def _marked(finding: Finding) -> str:

@@ -77,11 +77,11 @@ _WORDS = (
 
 
 class _PlainCommand(TyperCommand):
-    """A command whose errors about its options are in plain words."""
+    """A command whose errors about its options are in plain words, and whose values may begin with a minus sign."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self._with_values_apart(ctx, args))
         except typer.BadParameter as error:
             if error.param is not None and type(error) is not typer.BadParameter:
                 stacks = f"Stacks: {', '.join(stack_names(PROJECT_ROOT))}"
@@ -90,6 +90,30 @@ class _PlainCommand(TyperCommand):
                 error.message = pattern.sub(words, error.message)
             raise
 
+    def _with_values_apart(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, with all values behind `--` where one of them is a number below zero.
+
+        A word with a dash, such as `-gpu`, is refused: it would be read as the options -g, -p and -u.
+        """
+        names = {name for param in self.params for name in param.opts}
+        taking = {name for param in self.params if not getattr(param, "is_flag", True) for name in param.opts}
+        end = args.index("--") if "--" in args else len(args)
+        options: list[str] = []
+        values: list[str] = []
+        for previous, word in zip(("", *args), args[:end], strict=False):
+            if previous not in taking and (_NUMBER.match(word) or not _OPTION.match(word)):
+                values.append(word)
+                continue
+            options.append(word)
+            if previous not in taking and _WORD.match(word) and word[:2] not in names and not ctx.resilient_parsing:
+                ctx.fail(f"{word} begins with a dash, so it is read as an option, and there is no such option")
+        return [*options, "--", *values, *args[end + 1 :]] if any(map(_NUMBER.match, values)) else args
+
+
+_OPTION = re.compile(r"-.")
+# No option begins with a digit, or has one dash and several letters.
+_NUMBER = re.compile(r"-\.?\d")
+_WORD = re.compile(r"-\w{2}")
 
 # What an interrupted command leaves.
 UNCHANGED = "no stack was changed"

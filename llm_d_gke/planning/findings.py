@@ -64,12 +64,12 @@ def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) 
     return [replace(finding, place=finding.place or place_of(finding.path)) for finding in findings]
 
 
-def report(findings: Sequence[Finding]) -> str:
-    """All findings as one text, errors before warnings."""
+def report(findings: Sequence[Finding], consequence: str = "nothing was changed") -> str:
+    """All findings as one text, errors before warnings. `consequence` is that of the errors."""
     errors = [f for f in findings if f.severity is Severity.ERROR]
     warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
     acknowledged = [f for f in findings if f.acknowledged is not None]
-    head = f"{count(len(errors), 'error')}, nothing was changed:" if errors else count(len(warnings), "warning") + ":"
+    head = f"{count(len(errors), 'error')}, {consequence}:" if errors else count(len(warnings), "warning") + ":"
     return "\n\n".join(
         [
             head,

@@ -5,6 +5,7 @@ The modules that do the work are imported by the command that needs them: they b
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -159,14 +160,14 @@ def why(
     return commands.why(stack, request, log, last)
 
 
-def explain(error: Exception) -> Failure | None:
-    """The printed text of an error of these commands. None for a defect."""
+def explain(error: Exception, *, reads_only: bool = False) -> Failure | None:
+    """The printed text of an error of a command, which may be one that only reads. None for a defect."""
     from llm_d_gke.cli.findings import refusal_text
     from llm_d_gke.planning import RefusedError
     from llm_d_gke.stackfile import StackFileError
 
     if isinstance(error, RefusedError):
-        return Failure(refusal_text(error.findings), REFUSED)
+        return Failure(refusal_text(error.findings, reads_only=reads_only), REFUSED)
     if isinstance(error, StackFileError):
         return Failure(str(error), REFUSED)
     # Imports Pulumi's SDK, which cannot be in one environment with Google's client libraries of `preflight`.
@@ -179,5 +180,6 @@ def explain(error: Exception) -> Failure | None:
 app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
 _HALF_CHANGED = "`make up STACK={stack}` continues, `make down STACK={stack}` cleans up"
 for _command in (up, preview, status, logs, why, endpoint, down, render):
-    left = _HALF_CHANGED if _command in (up, down) else UNCHANGED
-    add_command(app, _command, explain, panel=_PANEL, interrupted=left)
+    changes = _command in (up, down)
+    left = _HALF_CHANGED if changes else UNCHANGED
+    add_command(app, _command, partial(explain, reads_only=not changes), panel=_PANEL, interrupted=left)

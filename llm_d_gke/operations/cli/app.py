@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from llm_d_gke.cli.run import UNCHANGED, Command, add_command, new_app
@@ -19,6 +21,18 @@ _INTERRUPTED: dict[Command, str] = {
     judge.destroy: "`make destroy STACK={stack}` continues",
     judge.leftovers: "what was removed stays removed, and `make leftovers STACK={stack}` lists the rest",
 }
+
+# Commands that change a stack, a cloud project or files: of a refused stack they say that nothing was changed.
+_CHANGING: tuple[Command, ...] = (
+    *_INTERRUPTED,
+    choose.init,
+    choose.size,
+    choose.adopt_manifests,
+    choose.stage,
+    environments.review_stack,
+    change.import_,
+    change.eject,
+)
 
 
 def build_app() -> typer.Typer:
@@ -54,6 +68,7 @@ def build_app() -> typer.Typer:
     }
     for panel, commands in panels.items():
         for command in commands:
-            add_command(app, command, explain_error, panel=panel, interrupted=_INTERRUPTED.get(command, UNCHANGED))
+            explain = partial(explain_error, reads_only=command not in _CHANGING)
+            add_command(app, command, explain, panel=panel, interrupted=_INTERRUPTED.get(command, UNCHANGED))
     app.add_typer(rehearsal_cli.app)
     return app

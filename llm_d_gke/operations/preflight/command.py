@@ -95,8 +95,9 @@ def verdict(findings: list[Finding], console: Console) -> None:
         console.print("Nothing stands in the way.", style="green")
         return
     errors = any(finding.severity is Severity.ERROR for finding in findings)
-    # A planning report says that nothing was changed, which holds here as well.
-    console.print(report(findings), style="red" if errors else "yellow", markup=False, highlight=False)
+    console.print(
+        report(findings, "`up` would fail"), style="red" if errors else "yellow", markup=False, highlight=False
+    )
 
 
 def _print_quotas(needs: Needs, console: Console, text: Callable[[QuotaNeed], str]) -> None:

@@ -18,8 +18,9 @@ class LoadError(SizeError):
 
 
 EXAMPLE = "20/s 2000+300"
-_RATE = re.compile(r"(\d+(?:\.\d+)?)/s")
-_LENGTHS = re.compile(r"(\d+)\+(\d+)")
+_RATE = re.compile(r"(-?\d+(?:\.\d+)?)/s")
+_LENGTHS = re.compile(r"(-?\d+)\+(-?\d+)")
+_IN_FLIGHT = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def parse_load(text: str) -> Load:
             rate = float(match[1])
         elif match := _LENGTHS.fullmatch(word):
             lengths = (int(match[1]), int(match[2]))
-        elif word.isdigit():
+        elif _IN_FLIGHT.fullmatch(word):
             in_flight = int(word)
         else:
             raise LoadError(_message(text, f"{word!r} is neither a rate nor lengths"))
@@ -62,7 +63,7 @@ def parse_load(text: str) -> Load:
         raise LoadError(_message(text, "it has more than a rate, or requests in flight, and lengths"))
     if (rate is None) == (in_flight is None):
         raise LoadError(_message(text, "it needs one of requests per second and requests in flight"))
-    if not (rate or in_flight) or (lengths is not None and 0 in lengths):
+    if min(rate or in_flight or 0, *(lengths or (1,))) <= 0:
         raise LoadError(_message(text, "every number must be above zero"))
     prompt, output = lengths or (Load.prompt, Load.output)
     return Load(rate=rate, in_flight=in_flight, prompt=prompt, output=output)

@@ -16,6 +16,7 @@ from llm_d_gke.cli.exits import CLOSED_PIPE, INTERRUPTED
 from llm_d_gke.cli.meanings import MEANINGS
 from llm_d_gke.cli.options import Changes, Stack
 from llm_d_gke.operations.cli.app import build_app
+from llm_d_gke.planning import Finding, RefusedError
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.command_line import llmd
 
@@ -333,3 +334,54 @@ def test_another_word_for_a_kind_of_the_catalog_leads_to_the_kind(
 
 def test_the_zones_of_the_catalog_are_searched() -> None:
     assert llmd("catalog", "zones", "europe-west4-a") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "function", "says"),
+    [
+        (["verify", "gpu"], "llm_d_gke.operations.verify.command.run_verify", "the stack is refused"),
+        (["diagnose", "gpu"], "llm_d_gke.operations.diagnose.command.run_diagnose", "the stack is refused"),
+        (["preflight", "gpu"], "llm_d_gke.operations.preflight.command.run_preflight", "the stack is refused"),
+        (["preview", "gpu"], "llm_d_gke.rehearsal.commands.preview", "the stack is refused"),
+        (["render", "gpu"], "llm_d_gke.rehearsal.commands.render", "the stack is refused"),
+        (["up", "gpu"], "llm_d_gke.rehearsal.commands.up", "nothing was changed"),
+        (["destroy", "gpu"], "llm_d_gke.operations.teardown.command.destroy", "nothing was changed"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "-",
+)
+def test_only_commands_that_change_something_say_that_nothing_was_changed(
+    arguments: list[str],
+    function: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = Finding(id="LLMD-X", path="llm-d:x", value="x", rule="x cannot work", fix="use y")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RefusedError([error])
+
+    monkeypatch.setattr(function, refuse)
+    assert llmd(*arguments) == 2
+    assert capsys.readouterr().err.startswith(f"1 error, {says}:\n\nLLMD-X")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["size", "Qwen/Qwen3-8B", "-1/s"], "load '-1/s': every number must be above zero"),
+        (["size", "Qwen/Qwen3-8B", "-5 2000+300"], "load '-5 2000+300': every number must be above zero"),
+        (["size", "--location", "europe", "Qwen/Qwen3-8B", "2/s 2000+-3"], "every number must be above zero"),
+        (["size", "-1/s", "--location", "europe"], "the catalog has no model '-1/s'"),
+        (["report", "-gpu"], "-gpu begins with a dash, so it is read as an option"),
+        (["report", "gpu", "-c", "-gpu"], "-gpu"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_value_that_begins_with_a_dash_is_a_value_or_is_named(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd(*arguments) == 2
+    error = capsys.readouterr().err
+    assert says in " ".join(re.sub("[│╭╮╰╯─]", " ", error).split())
+    assert "No such option" not in error
