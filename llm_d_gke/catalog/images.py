@@ -11,6 +11,17 @@ from .versions import version_numbers
 _REFERENCE = re.compile(
     r"(?P<repository>.+?)(?::v?(?P<version>\d+(?:\.\d+)*)(?:-(?P<suffix>[\w.-]+))?)?(?:@sha256:\w+)?$"
 )
+# Words of tags that say nothing about an image: offloading to the processor, OpenAI's interface, a base image.
+_IN_ANY_TAG = frozenset({"cpu", "openai", "nvidia"})
+# Docker Hub's names, which may be left out.
+_DOCKER_HUB = re.compile(r"^(index\.)?docker\.io/")
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """Repository without Docker Hub's name, and tag or the empty text."""
+    name = _DOCKER_HUB.sub("", reference.partition("@")[0])
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "")
 
 
 class ImageFacts(Entry):
@@ -84,9 +95,28 @@ class Fault(Entry):
 class ImageNames(Entry):
     """What names of published images say: what an image runs on, for which processors (Arm's: true), which engine."""
 
+    published: Mapping[str, str]
     hardware: Mapping[str, str]
     processors: Mapping[str, bool]
     engines: Mapping[str, str]
+
+    def hardware_of(self, reference: str) -> tuple[str | None, bool]:
+        """What an image runs on as far as its name says, and whether that is certain: its publisher's own image."""
+        name, tag = _split(reference)
+        if name in self.published:
+            return self.published[name], True
+        words = {*re.split(r"[/._-]", name), *(set(re.split(r"[._-]", tag)) - _IN_ANY_TAG)}
+        return next((title for word, title in self.hardware.items() if word in words), None), False
+
+    def engine_of(self, reference: str) -> str | None:
+        """Another engine whose image it is by its name."""
+        name, _ = _split(reference)
+        return next((title for part, title in self.engines.items() if part in f"{name}/"), None)
+
+    def for_arm(self, reference: str) -> bool | None:
+        """Whether an image is for Arm's processors alone, or for x86 alone. None where its name does not say."""
+        named = {arm for word, arm in self.processors.items() if word in reference}
+        return next(iter(named)) if len(named) == 1 else None
 
 
 class Images(Entry):

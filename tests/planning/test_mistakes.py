@@ -868,8 +868,9 @@ def test_a_variable_with_the_value_of_the_stack_needs_no_consent(tmp_path: Path)
     assert [finding.id for finding in other if "ENV" in finding.id] == ["LLMD-ENV-OWNED"]
 
 
-def test_an_image_for_tpus_on_gpus_is_one_mistake(tmp_path: Path) -> None:
-    findings = findings_of(tmp_path, model("image: 'vllm/vllm-tpu:v0.26.0'"))
+@pytest.mark.parametrize("image", ["vllm/vllm-tpu:v0.26.0", "intel/vllm:0.10.2-xpu", "mine.example/vllm-rocm:v0.26.0"])
+def test_an_image_for_other_hardware_is_one_mistake(tmp_path: Path, image: str) -> None:
+    findings = findings_of(tmp_path, model(f"image: '{image}'"))
     assert [finding.id for finding in findings if "IMAGE" in finding.id] == ["LLMD-IMAGE-KIND"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
@@ -79,8 +77,8 @@ def _check_known(ctx: PlanContext) -> None:
     for index, settings in enumerate(ctx.settings.models):
         image, facts = image_of(ctx, settings), facts_of(ctx, settings)
         missing = _missing(facts)
-        # Facts of a GPU image would not make one for TPUs run: LLMD-IMAGE-KIND is about it.
-        if not missing or "tpu" in re.split(r"[/._-]", image.partition("@")[0].partition(":")[0]) or image in reported:
+        # Facts would not make an image for other hardware run: LLMD-IMAGE-KIND is about it.
+        if not missing or _other_hardware(ctx, settings)[0] is not None or image in reported:
             continue
         reported.add(image)
         unknown = "the catalog does not have it" if facts is None else "the catalog lacks some of its facts"
@@ -191,21 +189,17 @@ def _joined(first: str, others: tuple[str, ...]) -> str:
 
 
 def check_image_kinds(ctx: PlanContext) -> None:
-    """A warning for each image that by its name does not serve a model on this accelerator with vLLM's command line."""
-    names, own = load_images().names, "TPUs" if ctx.accelerator.kind == "tpu" else "NVIDIA GPUs"
+    """Findings about images that by their names do not serve a model on this accelerator with vLLM's command line.
+
+    An image of its publisher for other hardware cannot. Of any other its name is all that is known.
+    """
+    names = load_images().names
     for index, settings in enumerate(ctx.settings.models):
         if settings.image is None:
             continue
-        repository = re.sub(r"(:[^/:]+)?(@.*)?$", "", image_of(ctx, settings))
-        words = set(re.split(r"[/._-]", repository))
-        named = {arm for word, arm in names.processors.items() if word in image_of(ctx, settings)}
-        engine = next((title for part, title in names.engines.items() if part in repository), None)
-        hardware = next((title for word, title in names.hardware.items() if word in words), None)
-        if "tpu" in words and ctx.accelerator.kind != "tpu":
-            hardware = "TPUs"
-        elif ctx.accelerator.kind == "tpu" and (words & {"cuda", "openai"}) and "tpu" not in words:
-            hardware = "NVIDIA GPUs"
-        if hardware is None and len(named) == 1 and named != {ctx.machine.arm}:
+        own, engine, for_arm = _own_hardware(ctx), names.engine_of(settings.image), names.for_arm(settings.image)
+        hardware, certain = _other_hardware(ctx, settings)
+        if hardware is None and for_arm is not None and for_arm != ctx.machine.arm:
             hardware, own = (
                 ("x86 processors", f"Arm hosts ({ctx.machine.name}, arm64)")
                 if ctx.machine.arm
@@ -213,12 +207,23 @@ def check_image_kinds(ctx: PlanContext) -> None:
             )
         if engine is None and hardware is None:
             continue
-        ctx.warning(
+        ctx.add_finding(
             "LLMD-IMAGE-KIND",
             f"models[{index}].image",
-            case="engine" if engine is not None else "hardware",
+            certain=certain,
+            case="engine" if engine is not None else "published" if certain else "hardware",
             image=ctx.engine_image.image,
             own=own,
             engine=engine,
             hardware=hardware,
         )
+
+
+def _own_hardware(ctx: PlanContext) -> str:
+    return "TPUs" if ctx.accelerator.kind == "tpu" else "NVIDIA GPUs"
+
+
+def _other_hardware(ctx: PlanContext, settings: ModelSettings) -> tuple[str | None, bool]:
+    """Hardware of another kind that the image's name says, and whether that is certain."""
+    hardware, certain = load_images().names.hardware_of(image_of(ctx, settings))
+    return (None, False) if hardware in (None, _own_hardware(ctx)) else (hardware, certain)

@@ -372,12 +372,48 @@ WITHOUT_EFFECT = (
     Wrong(
         id="LLMD-IMAGE-KIND",
         name="an image for other hardware",
-        changes={"models[0].image": "vllm/vllm-tpu:v0.19.0"},
+        changes={"models[0].image": "europe-docker.pkg.dev/mine/own/vllm-tpu:v0.19.0"},
         path="models[0].image",
-        value="vllm/vllm-tpu:v0.19.0",
-        rule="for TPUs, and the pool has NVIDIA GPUs",
+        value="europe-docker.pkg.dev/mine/own/vllm-tpu:v0.19.0",
+        rule="by its name this image is for TPUs, and the pool has NVIDIA GPUs",
         fix="remove image",
         severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id="LLMD-IMAGE-KIND",
+            name=f"a published image for other hardware: {image} on {stack}",
+            stack=stack,
+            changes={"models[0].image": image},
+            path="models[0].image",
+            value=image,
+            rule=f"this image is for {hardware}, and the pool has {own}: the engine would not start",
+            fix=f"or use another image of vLLM for {own}",
+        )
+        for stack, own, images in (
+            ("gpu", "NVIDIA GPUs", {"docker.io/vllm/vllm-tpu:v0.26.0": "TPUs"}),
+            (
+                "tpu",
+                "TPUs",
+                {"vllm/vllm-openai:v0.26.0": "NVIDIA GPUs", "ghcr.io/llm-d/llm-d-cuda:v0.6.0": "NVIDIA GPUs"},
+            ),
+            *(
+                (
+                    stack,
+                    own,
+                    {
+                        "vllm/vllm-openai-rocm:v0.26.0": "AMD GPUs",
+                        "rocm/vllm:rocm7.0_mi300_vllm_0.20.0": "AMD GPUs",
+                        "vllm/vllm-openai-xpu:v0.26.0": "Intel GPUs",
+                        "ghcr.io/llm-d/llm-d-hpu:v0.7.0": "Intel Gaudi",
+                        "public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.26.0": "processors",
+                        "public.ecr.aws/neuron/pytorch-inference-vllm-neuronx:0.24.0.1.1.0": "AWS Trainium",
+                    },
+                )
+                for stack, own in (("gpu", "NVIDIA GPUs"), ("tpu", "TPUs"))
+            ),
+        )
+        for image, hardware in images.items()
     ),
     Wrong(
         id="LLMD-IMAGE-KIND",
