@@ -33,8 +33,12 @@ from llm_d_gke.wording import wrapped
 
 # Purchase options with a column; more of them would not fit into 80 columns.
 _WAYS = ("on-demand", "spot")
+_MARKS = {"~": "memory is marginal", "!": "the host has little memory"}
 _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _NO_ROOM = "the model does not fit into the memory of one host"
+_NOT_COMPARED = (
+    "Not compared: replicas of several hosts (a larger topology of a TPU slice, pipelineParallel) and parts of a GPU."
+)
 _OWN_MODEL = (
     "A model that the catalog lacks is compared by its config.json: CONFIG=path/to/config.json, or CONFIG=hub"
     " (--config-json)."
@@ -95,19 +99,23 @@ def _absence(catalog: Catalog, chosen: Sequence[str], location: str | None) -> s
 
 
 def cheapest_that_fits(options: Sequence[Option]) -> Option:
-    """The cheapest option whose memory is not marginal, or the cheapest where every one's is."""
-    return next((option for option in options if option.memory.status != "marginal"), options[0])
+    """The cheapest option whose host and accelerators hold the model surely, or that comes next to it."""
+    return min(options, key=lambda option: (option.has_small_host, option.is_marginal))
 
 
 def row_of(option: Option, options: Sequence[Option]) -> str:
     """Which row of the table an option is, in words."""
     bought = option.settings["accelerator"].get("provisioning")
     name = f"{option.hardware.machine.name} ({option.hardware.replica}{f', {bought}' if bought else ''})"
-    if option is not options[0]:
-        return f"{name},\nthe cheapest row without ~: where memory is marginal, a start may fail"
-    if option.memory.status == "marginal":
-        return f"{name}, the first row.\nIts memory is marginal (~), as in every row: a start may fail"
-    return f"{name}, the first row"
+    avoided = [mark for mark in options[0].marks if mark not in option.marks]
+    if avoided:
+        where = " or ".join(_MARKS[mark] for mark in avoided)
+        name = f"{name},\nthe cheapest row without {' and '.join(avoided)}: where {where}, a start may fail"
+    else:
+        name = f"{name}, the first row"
+    if not option.is_marginal:
+        return name
+    return f"{name}.\nIts memory is marginal (~), as in every {'such ' if avoided else ''}row: a start may fail"
 
 
 def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
@@ -164,9 +172,10 @@ def sizes_text(
     """
     head = drawn(f"{model.id}, {load}")
     if not options:
-        return "\n".join([head, "", wrapped(absent or "No machine of the catalog serves this."), *_reasons(refusals)])
-    table = drawn(_table(options))
-    return "\n".join([head, "", table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]).rstrip()
+        nothing = wrapped(absent or "No machine of the catalog serves this.")
+        return "\n".join([head, "", nothing, wrapped(_NOT_COMPARED), *_reasons(refusals)])
+    notes = [*_notes(options, chosen_place=chosen_place), wrapped(_NOT_COMPARED)]
+    return "\n".join([head, "", drawn(_table(options)), "", *notes, *_reasons(refusals)]).rstrip()
 
 
 def _table(options: Sequence[Option]) -> Table:
@@ -180,7 +189,7 @@ def _table(options: Sequence[Option]) -> Table:
         assert speed is not None
         table.add_row(
             option.hardware.machine.name,
-            option.hardware.replica + (" ~" if option.memory.status == "marginal" else ""),
+            option.hardware.replica + (f" {option.marks}" if option.marks else ""),
             str(option.replicas),
             str(option.nodes),
             *(f"{option.monthly_usd[way]:,.0f}" if way in option.monthly_usd else "-" for way in _WAYS),
@@ -212,8 +221,9 @@ def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
             "Dollars a month (730 h) for the whole stack while every replica runs, for each purchase option of the"
             " accelerators; - where no price is known; `make report` has flex-start and reserved as well. Cheapest"
             " first, by the on-demand price, or where there is none by the lowest known price. rep: replicas. ~: memory"
-            " is marginal. first: time to first token (TTFT), each: time per output token (TPOT). $/M: dollars per"
-            f" million tokens. Speeds are estimates: {trust}."
+            " is marginal. !: the host has little memory for the engine's processes. first: time to first token (TTFT),"
+            " each: time per output token (TPOT). $/M: dollars per million tokens."
+            f" Speeds are estimates: {trust}."
         ),
         wrapped(f"Zones: {', '.join(zones)}.{another}"),
     ]
@@ -233,12 +243,7 @@ def _reasons(refusals: Sequence[Refusal]) -> list[str]:
             for replica, names in machines.items()
         ]
         lines.append(wrapped(f"  {', '.join(listed)}: {reason}"))
-    several = (
-        [wrapped("Replicas of several hosts are not compared: topology of a TPU, or pipelineParallel, makes them.")]
-        if _NO_ROOM in by_reason
-        else []
-    )
-    return ["", "Not possible:", *lines, *several]
+    return ["", "Not possible:", *lines]
 
 
 def _short(reason: str) -> str:

@@ -70,6 +70,21 @@ class Option:
     warnings: tuple[Finding, ...]
 
     @property
+    def has_small_host(self) -> bool:
+        """Whether the host may have too little memory for the engine's processes."""
+        return any(warning.id == "LLMD-HOST-MEMORY" for warning in self.warnings)
+
+    @property
+    def is_marginal(self) -> bool:
+        """Whether a start may fail for want of the accelerators' memory."""
+        return self.memory.status == "marginal"
+
+    @property
+    def marks(self) -> str:
+        """Signs of the table for what may fail."""
+        return ("~" if self.is_marginal else "") + ("!" if self.has_small_host else "")
+
+    @property
     def reference_usd(self) -> float:
         """The month at the price of on-demand nodes, or of the cheapest other way where none is sold on demand."""
         return self.monthly_usd.get("on-demand", min(self.monthly_usd.values(), default=math.inf))
@@ -120,12 +135,17 @@ def compare_hardware(
             else:
                 refused = result
         if sized:
-            options.append(min(sized, key=lambda option: (option.reference_usd, option.nodes, option.replicas)))
+            options.append(min(sized, key=_cost))
         elif refused is not None:
             refusals.append(refused)
     return sorted(
         options, key=lambda option: (option.reference_usd, option.nodes, option.hardware.machine.name)
     ), refusals
+
+
+def _cost(option: Option) -> tuple[bool, float, int, int]:
+    """The order of a machine's options: those that its host surely holds before cheaper ones."""
+    return option.has_small_host, option.reference_usd, option.nodes, option.replicas
 
 
 def _machines(

@@ -30,8 +30,12 @@ _TEMPLATE_KEY = "template.jinja"
 _STATES_OFFLOADED_SINCE = "0.28"
 # vllm-project/vllm issue 42348, seen from 0.20 to 0.24. The issue names no version without it.
 _WINDOWS_OFFLOADED_BADLY = "Gemma4"
-# vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
+# Memory of the host that vLLM's processes need beside offloaded blocks. Below this much a warning is due.
 _HOST_GIB = 8
+# The least anonymous memory that was seen, in GiB: API server (0.9) and EngineCore (0.8) of a server, and a worker (2.2
+# to 2.8) for each GPU, with tensor parallelism on GB10 (September 2026, an operator's public notes). One engine on one
+# GPU took 3.1 to 4.6 (vllm-project/vllm issue 54237, 0.29.0), and vLLM's own example for Kubernetes requests 6 GB.
+_SERVER_GIB, _WORKER_GIB = 1.7, 2.2
 
 _Names = Literal["tool_parsers", "reasoning_parsers"]
 
@@ -261,11 +265,13 @@ def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
 
 
 def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
-    """Offloaded blocks fit the memory that the pod may take of its node."""
+    """The engine's processes and offloaded blocks fit the memory that the pod may take of its node."""
     settings, parallelism = served.settings, served.parallelism
+    limit = int(limits["memory"].removesuffix("Mi")) / 1024
+    _check_processes(served, limit)
     if settings.kv_offload_gib is None or _offload_refusal(served) is not None:
         return
-    offloaded, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
+    offloaded = offloaded_gib(settings, parallelism)
     if limit - offloaded >= _HOST_GIB:
         return
     engines = parallelism.data / parallelism.hosts
@@ -278,4 +284,32 @@ def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
         limit=limit,
         offloaded=offloaded,
         largest=largest,
+    )
+
+
+def _check_processes(served: ServedModel, limit: float) -> None:
+    """Warn where the pod's memory is below what the processes of an engine on GPUs were seen to take."""
+    ctx, parallelism = served.ctx, served.parallelism
+    if ctx.accelerator.kind != "gpu":
+        return
+    workers = parallelism.accelerators // parallelism.hosts
+    needed = _SERVER_GIB * parallelism.ranks_per_host + _WORKER_GIB * workers
+    if limit >= needed:
+        return
+    # A pod's share of the node is the same on another machine with as many GPUs.
+    larger = [
+        machine
+        for machine in ctx.catalog.machines_for(ctx.accelerator.name)
+        if ctx.per_node in machine.counts_of(ctx.accelerator.name)
+        and machine.memory_gib * limit >= ctx.machine.memory_gib * needed
+    ]
+    machine = min(larger, key=lambda machine: (machine.memory_gib, machine.vcpus), default=None)
+    ctx.warning(
+        "LLMD-HOST-MEMORY",
+        "accelerator.machineType",
+        value=ctx.machine.name,
+        limit=limit,
+        workers=f"{workers} worker process{'' if workers == 1 else 'es'}",
+        needed=needed,
+        instead=f"machineType: {machine.name}" if machine is not None else "a machineType with more memory",
     )

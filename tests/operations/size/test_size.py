@@ -154,7 +154,7 @@ def test_marginal_memory_is_marked(rows: list[Option]) -> None:
     assert entry is not None
     text = sizes_text(entry, parse_load("20/s 2000+300"), rows, [])
     table = text.split("\n\n")[1].splitlines()[1:]
-    assert [" ~ " in line for line in table] == [row.memory.status == "marginal" for row in rows]
+    assert [" ~" in line for line in table] == [row.memory.status == "marginal" for row in rows]
     assert {row.memory.status for row in rows} == {"fits", "marginal"}
 
 
@@ -202,7 +202,30 @@ def test_a_model_too_large_for_one_host_is_not_said_to_fit_nowhere(capsys: pytes
     assert llmd("size", "meta-llama/Llama-3.1-405B-Instruct", "1/s", "--accelerator", "v6e") == 2
     out = capsys.readouterr().out
     assert "does not fit into the memory of one host" in " ".join(out.split())
-    assert "Replicas of several hosts are not compared" in out
+    assert NOT_COMPARED in " ".join(out.split())
+
+
+NOT_COMPARED = "Not compared: replicas of several hosts (a larger topology of a TPU slice, pipelineParallel)"
+
+
+def test_what_is_not_compared_is_said_beside_rows_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("size", QWEN, "1/s 500+100", "--accelerator", "v6e") == 0
+    assert NOT_COMPARED in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_host_with_little_memory_is_marked_and_not_chosen() -> None:
+    """n1-standard-2 has 7.5 GB for the five or six processes of an engine on four T4."""
+    entry = catalog.load().find_model(QWEN)
+    assert entry is not None
+    rows, _ = compare_hardware(catalog.load(), entry, parse_load("1/s"), accelerators=["nvidia-tesla-t4"])
+    names = {(row.hardware.machine.name, row.hardware.per_node): row.has_small_host for row in rows}
+    small = {machine for (machine, gpus), is_small in names.items() if gpus == 4 and is_small}
+    assert small == {"n1-standard-2", "n1-standard-4"}
+    assert (rows[0].hardware.machine.name, rows[0].has_small_host) == ("n1-standard-2", True)
+    chosen = cheapest_that_fits(rows)
+    assert not chosen.has_small_host
+    assert "the cheapest row without !" in row_of(chosen, rows)
+    assert " ~! " in sizes_text(entry, parse_load("1/s"), rows, []).splitlines()[3]
 
 
 class TestLocation:

@@ -186,6 +186,24 @@ PROVISIONING = (
 
 NODES = (
     Wrong(
+        id="LLMD-HOST-MEMORY",
+        name="a host with little memory beside its GPUs",
+        changes={
+            "accelerator": {
+                "type": "nvidia-tesla-t4",
+                "machineType": "n1-standard-2",
+                "perNode": 4,
+                "nodes": {"max": 1},
+            },
+            "models": [{"id": "Qwen/Qwen3-8B", "maxModelLen": 4096, "tensorParallel": 4, "dtype": "half"}],
+        },
+        path="accelerator.machineType",
+        value="n1-standard-2",
+        rule="4 worker processes of an engine with its API server and scheduler were seen to take 10.5 GiB or more",
+        fix="use machineType: n1-highmem-4",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-ACCELERATORS-IDLE",
         name="one server of two GPUs on a machine of eight",
         stack="disaggregated-gpu",
