@@ -137,3 +137,11 @@ def test_a_draft_of_a_later_kind_is_refused_before_its_version(version: str, dra
     model = {"id": "Qwen/Qwen3.6-27B", "tensorParallel": 4, "speculativeDecoding": guesses}
     answer = about_starts(H100_4, {**model, "image": f"vllm/vllm-openai:v{version}"})
     assert answer == ([f"error LLMD-ENGINE-CONFLICT {draft}"] if refused else [])
+
+
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-Reranker-0.6B", "mixedbread-ai/mxbai-rerank-base-v2"])
+def test_a_reranker_without_its_words_only_generates(model: str) -> None:
+    fields = {"id": model, "image": "vllm/vllm-openai:v0.26.0"}
+    words = ["--hf-overrides", '{"classifier_from_token": ["no", "yes"]}']
+    assert about_starts(A100_2, fields) == [f"warning LLMD-START-REPORTED {model}"]
+    assert about_starts(A100_2, {**fields, "extraArgs": words}) == []
