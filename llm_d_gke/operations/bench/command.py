@@ -85,7 +85,7 @@ def _destination(live: LiveStack, load: Load) -> tuple[str, Mapping[str, str]]:
         return load.url, load.headers
     if live.endpoint is None:
         raise BenchError(f"the Gateway of {live.name} has no address: {live.diagnose}")
-    return live.endpoint.url, {"Host": live.endpoint.host, **live.endpoint.headers, **load.headers}
+    return live.endpoint.url, live.endpoint.headers_with(load.headers)
 
 
 def only_run_into(folder: Path) -> AbstractContextManager[None]:

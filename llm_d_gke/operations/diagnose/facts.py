@@ -207,7 +207,7 @@ def _answer(live: LiveStack, headers: Mapping[str, str]) -> Answer | None:
             response = client.post(
                 f"{endpoint.url}/v1/chat/completions",
                 json=body,
-                headers={"Host": endpoint.host, **endpoint.headers, **headers},
+                headers=endpoint.headers_with(headers),
                 extensions={"sni_hostname": endpoint.host},
             )
     except httpx.HTTPError as error:

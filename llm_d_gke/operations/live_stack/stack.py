@@ -54,6 +54,10 @@ class PodAccess(Protocol):
         ...
 
 
+# Headers of clients with a key or a token.
+_CREDENTIALS = {"authorization", "x-api-key"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """The address and certificate settings of the Gateway.
@@ -66,6 +70,14 @@ class Endpoint:
     host: str
     trusted: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def headers_with(self, further: Mapping[str, str]) -> dict[str, str]:
+        """Headers of a request. A key or token among `further` replaces the endpoint's own one.
+
+        Two credentials in one request would say nothing about the further one: the Gateway reads x-api-key first.
+        """
+        own = {} if _CREDENTIALS & {name.lower() for name in further} else self.headers
+        return {"Host": self.host, **own, **further}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from llm_d_gke.metrics_text import total
-from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
+from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, Manifest, is_ready
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.setting_errors.values import flow
@@ -105,6 +105,15 @@ class CheckContext:
     def get(self, path: str) -> Reply:
         return self._send("GET", path, None)
 
+    def get_without_credentials(self, path: str) -> Reply:
+        """Send a request without key, token or further headers."""
+        endpoint = self._listening()
+        began = time.monotonic()
+        with httpx.Client(timeout=REQUEST_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501
+            url, extensions = f"{endpoint.url}{path}", {"sni_hostname": endpoint.host}
+            response = client.get(url, headers={"Host": endpoint.host}, extensions=extensions)
+        return self._unlimited(response, began)
+
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:
         return self._send("POST", path, body)
 
@@ -124,11 +133,18 @@ class CheckContext:
             return list(pool.map(ask, requests))
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
-        endpoint = self.live.endpoint
-        if self.gateway is None or endpoint is None:
-            raise httpx.ConnectError("no Gateway answers for this stack")
+        endpoint = self._listening()
+        assert self.gateway is not None, "there is one for every endpoint"
         began = time.monotonic()
         response = self.gateway.request(method, path, json=body, extensions={"sni_hostname": endpoint.host})
+        return self._unlimited(response, began)
+
+    def _listening(self) -> Endpoint:
+        if self.live.endpoint is None:
+            raise httpx.ConnectError("no Gateway answers for this stack")
+        return self.live.endpoint
+
+    def _unlimited(self, response: httpx.Response, began: float) -> Reply:
         limits = (self.live.config.settings().get("gateway") or {}).get("limits")
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS and limits:
             raise LimitedError(f"gateway.limits ({flow(limits)}) refused a request of the check: HTTP 429")

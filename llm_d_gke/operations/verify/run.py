@@ -47,6 +47,11 @@ def _has_gateway(live: LiveStack) -> bool:
     return live.plan.gateway.exists
 
 
+def _asks_for_credentials(live: LiveStack) -> bool:
+    auth = (live.config.settings().get("gateway") or {}).get("auth") or {}
+    return live.plan.gateway.exists and auth.get("kind", "none") != "none"
+
+
 def _several_models(live: LiveStack) -> bool:
     return _serves(live) and live.plan.models_endpoint is not None
 
@@ -96,6 +101,7 @@ CRITERIA = (
     Criterion(id="replicas", run=objects.replicas_ready),
     Criterion(id="images", run=images.images_as_locked, applies=images.has_lock),
     Criterion(id="address", run=requests.address_answers, applies=_answers),
+    Criterion(id="credentials", run=requests.credentials_required, applies=_asks_for_credentials),
     Criterion(id="models", run=requests.models_listed, applies=_answers),
     Criterion(id="chat", run=requests.chat_answers, applies=_answers),
     Criterion(id="completion", run=requests.completion_answers, applies=_answers),
@@ -197,7 +203,7 @@ def _gateway(live: LiveStack, headers: Mapping[str, str]) -> httpx.Client | None
         return None
     return httpx.Client(
         base_url=live.endpoint.url,
-        headers={"Host": live.endpoint.host, **live.endpoint.headers, **headers},
+        headers=live.endpoint.headers_with(headers),
         timeout=REQUEST_SECONDS,
         trust_env=False,
         # A separate check verifies the certificate. The other checks are about the service behind it.

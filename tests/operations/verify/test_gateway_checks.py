@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 import trustme
 
+from llm_d_gke.operations.diagnose.facts import gather
 from llm_d_gke.operations.live_stack.stack import Endpoint
 from llm_d_gke.operations.verify import command
 from llm_d_gke.operations.verify.checks import gateway, objects, requests
 from llm_d_gke.operations.verify.result import Checked, Outcome, Result, Verification, failed, passed
+from llm_d_gke.operations.verify.run import criteria_for
 from llm_d_gke.planning.routing.network_policies import GATEWAY_LABEL
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
-from .fake_stack import Answer, Body, Choose, FakeEngine, context_of
+from .fake_stack import Answer, Body, Choose, FakeEngine, context_of, serving
 from .test_checks import GPU, always, by_model, condition, engines_of
 
 HOST = "llm.example.com"
@@ -84,6 +86,65 @@ def test_an_authority_that_is_not_public_and_a_port_without_tls_fail() -> None:
         assert "does not verify" in gateway.certificate(ctx).evidence
         ctx.live = replace(ctx.live, endpoint=plain)
         assert "no TLS at 127.0.0.1" in gateway.certificate(ctx).evidence
+
+
+KEYS = {
+    "gateway": {"implementation": "istio", "exposure": "internal", "auth": {"kind": "api-keys"}},
+    "apiKeys": {"search-team": "0123456789abcdef01234567"},
+}
+
+
+@contextmanager
+def guarded(status_by_key: Mapping[str, int]) -> Iterator[Endpoint]:
+    """A Gateway that takes the key `own`: it reads x-api-key first, and answers by the key: none, wrong, own."""
+
+    def reply(_path: str, _body: Body, headers: Mapping[str, str]) -> Answer:
+        key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        return status_by_key["own" if key == "own" else "wrong" if key else "none"], {"data": []}
+
+    with serving(reply) as port:
+        url = f"http://127.0.0.1:{port}"
+        yield Endpoint(url=url, host="127.0.0.1", trusted=True, headers={"x-api-key": "own"})
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "words"),
+    [
+        (401, Outcome.PASSED, "401 without credentials"),
+        (302, Outcome.PASSED, "302 without credentials"),
+        # An EnvoyFilter that was deleted, or that the Gateway ignores.
+        (200, Outcome.FAILED, "whoever reaches the address can use the models"),
+        (500, Outcome.FAILED, "not refused for its missing credentials: HTTP 500"),
+    ],
+)
+def test_a_gateway_that_no_longer_asks_for_keys_fails(status: int, outcome: Outcome, words: str) -> None:
+    with guarded({"none": status, "own": 200}) as endpoint, context_of(GPU, engines_of(), by_model) as ctx:
+        ctx.live = replace(ctx.live, endpoint=endpoint)
+        result = requests.credentials_required(ctx)
+    assert (result.outcome, words in result.evidence) == (outcome, True), result
+
+
+@pytest.mark.parametrize(("changes", "applies"), [(None, False), (KEYS, True)], ids=["open", "keys"])
+def test_credentials_are_looked_at_where_the_stack_asks_for_them(changes: Any, applies: bool) -> None:
+    with context_of(GPU, engines_of(), by_model, changes=changes) as ctx:
+        assert ("credentials" in [criterion.id for criterion in criteria_for(ctx.live)]) is applies
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ({}, 200),
+        ({"Authorization": "Bearer wrong"}, 403),
+        ({"X-API-Key": "wrong"}, 403),
+        ({"Authorization": "Bearer own"}, 200),
+        ({"x-request-id": "1"}, 200),
+    ],
+)
+def test_a_key_that_is_given_replaces_the_rehearsals_own(header: dict[str, str], status: int) -> None:
+    with guarded({"none": 401, "wrong": 403, "own": 200}) as endpoint, context_of(GPU, engines_of(), by_model) as ctx:
+        answer = gather(replace(ctx.live, endpoint=endpoint), header).answer
+    assert answer is not None
+    assert answer.status == status
 
 
 def test_a_pool_that_no_gateway_accepts_fails() -> None:

@@ -93,7 +93,7 @@ def policies_attached(ctx: CheckContext) -> Result:
 
 
 def network_policies_select(ctx: CheckContext) -> Result:
-    """Check that every network policy of the plan selects running pods."""
+    """Every network policy of the plan selects pods that run."""
     live = ctx.live
     # A rehearsal's load balancer is a process of its own, also where Istio has pods for a Gateway.
     absent = [GATEWAY_LABEL] if live.target == "rehearsal" else []

@@ -93,7 +93,7 @@ def _ready(live: LiveStack, selector: dict[str, str]) -> int:
 
 
 def inference_services(ctx: CheckContext) -> Result:
-    """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
+    """Every LLMInferenceService has all conditions that `up` waits for. Ready can be True without presets."""
     wrong = [sentence for model in ctx.live.plan.models for sentence in _service_problems(ctx.live, model)]
     return judged(
         wrong, ctx.live.diagnose, f"{count(len(ctx.live.plan.models), 'LLMInferenceService')} with every condition True"

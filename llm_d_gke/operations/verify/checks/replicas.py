@@ -103,7 +103,7 @@ def engine_metrics(ctx: CheckContext) -> Result:
 
 
 def picker_metrics(ctx: CheckContext) -> Result:
-    """Check that pickers and model router serve /metrics with the collectors' token, and refuse requests without it."""
+    """Pickers and model router serve /metrics with the collectors' token, and refuse requests without it."""
     guarded: list[PickerPlan | RouterPlan] = [model.picker for model in ctx.live.plan.models]
     if ctx.live.plan.router is not None:
         guarded.append(ctx.live.plan.router)

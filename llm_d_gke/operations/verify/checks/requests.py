@@ -14,6 +14,8 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 
 UNKNOWN_MODEL = "llmd-verify/no-such-model"
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+# 302: Identity-Aware Proxy leads to Google's login.
+_WITHOUT_CREDENTIALS = (302, 401, 403)
 # Longest prompt that is sent to see that one passes: longer ones only cost time.
 _LONG_PROMPT_WORDS = 4000
 _PAUSE_SECONDS = 1.0
@@ -34,6 +36,17 @@ def address_answers(ctx: CheckContext) -> Result:
         if time.monotonic() > deadline:
             return failed(f"{_url(ctx)}: {seen or (reply.summary if reply else '')}", ctx.live.diagnose)
         time.sleep(_PAUSE_SECONDS)
+
+
+def credentials_required(ctx: CheckContext) -> Result:
+    """A request without a key, token or identity is refused, as gateway.auth says."""
+    reply = ctx.get_without_credentials("/v1/models")
+    if reply.status in _WITHOUT_CREDENTIALS:
+        return passed(f"{reply.status} without credentials")
+    if reply.status == _OK:
+        everyone = "HTTP 200 without credentials: whoever reaches the address can use the models"
+        return failed(everyone, ctx.live.restore)
+    return failed(f"not refused for its missing credentials: {reply.summary}", ctx.live.diagnose)
 
 
 def models_listed(ctx: CheckContext) -> Result:
