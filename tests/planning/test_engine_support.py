@@ -580,11 +580,12 @@ class TestStretchedPositions:
 
 
 def test_every_name_of_the_newest_table_can_be_set() -> None:
-    """Less a cache of Gaudi's, one of 0.32 whose size was not read, a method with an object, and deprecated ones."""
+    """Less caches of Gaudi and ROCm, one of 0.32 whose size was not read, a method with an object, and deprecated ones."""
     newest = load_facts(versions()[-1])
     methods = {name for name, entry in newest.quantization.items() if not entry.deprecated}
     assert methods - set(get_args(QuantizationMethod)) == {"online"}
-    assert set(newest.option_values["--kv-cache-dtype"]) - set(get_args(CacheType)) == {"fp8_inc", "ultraquant_4bit"}
+    types = {name for name in newest.option_values["--kv-cache-dtype"] if not name.startswith("octave_")}
+    assert types - set(get_args(CacheType)) == {"fp8_inc", "ultraquant_4bit"}
 
 
 @pytest.mark.parametrize(
@@ -595,6 +596,8 @@ def test_every_name_of_the_newest_table_can_be_set() -> None:
         ("0.31.0", "--mamba-cache-mode", "all", True),
         ("0.32.0", "--mamba-cache-mode", "all", False),
         ("0.32.0", "--kv-cache-dtype", "ultraquant_4bit", True),
+        ("0.32.0", "--kv-cache-dtype", "octave_k3v4", False),
+        ("0.33.0", "--kv-cache-dtype", "octave_k3v4", True),
     ],
 )
 def test_values_that_came_or_went_with_the_newest_tables(version: str, option: str, value: str, is_known: bool) -> None:

@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
@@ -42,9 +42,32 @@ SETTINGS = {
 
 
 def long_form(name: str) -> str:
-    """The name of an option in full, with its part: underscores are another spelling of dashes."""
+    """The name of an option in full, with its part: underscores are another spelling of dashes.
+
+    Of two spellings of a switch that is off, the one that every version has.
+    """
     option, dot, part = name.partition(".")
-    return f"{load_engine().short_options.get(option, option)}{dot}{part}".replace("_", "-")
+    full = f"{load_engine().short_options.get(option, option)}{dot}{part}".replace("_", "-")
+    return _opposites().get(full, full)
+
+
+@functools.cache
+def _opposites() -> Mapping[str, str]:
+    """Since 0.33 `--disable-x` is `--no-enable-x` as well, and `--enable-x` is `--no-disable-x`."""
+    options = {option for name in versions() for option in load_facts(name).options}
+    pairs = (("--no-enable-", "--disable-"), ("--no-disable-", "--enable-"))
+    opposites = {
+        option.replace(begin, other, 1): option
+        for begin, other in pairs
+        for option in options
+        if option.startswith(begin)
+    }
+    # What has a negation of its own is a switch of its own in some version.
+    return {
+        name: option
+        for name, option in opposites.items()
+        if name in options and name.replace("--", "--no-", 1) not in options
+    }
 
 
 def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str | None]]:
@@ -153,10 +176,10 @@ def is_on(arguments: Sequence[str], option: str) -> bool | None:
     """A switch among extra arguments; None where it is not there. The last one counts."""
     value = None
     for argument in arguments:
-        name = argument.replace("_", "-")
+        name = long_form(argument)
         if name == option:
             value = True
-        elif name == option.replace("--enable-", "--no-enable-").replace("--async", "--no-async"):
+        elif name == option.replace("--", "--no-", 1):
             value = False
     return value
 
