@@ -580,7 +580,7 @@ class TestStretchedPositions:
 
 
 def test_every_name_of_the_newest_table_can_be_set() -> None:
-    """Less caches of Gaudi and ROCm, one of 0.32 whose size was not read, a method with an object, and deprecated ones."""
+    """Less caches of Gaudi and ROCm, one whose size was not read, a method with an object, and deprecated ones."""
     newest = load_facts(versions()[-1])
     methods = {name for name, entry in newest.quantization.items() if not entry.deprecated}
     assert methods - set(get_args(QuantizationMethod)) == {"online"}
