@@ -11,20 +11,12 @@ import pulumi
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bootstrap.resources import Bootstrap
-from bootstrap.settings import BootstrapSettings
+from bootstrap.settings import BootstrapSettings, settings_of
 
 config = pulumi.Config()
-settings = BootstrapSettings(
-    project=config.require("project"),
-    project_number=config.require("projectNumber"),
-    location=config.get("location") or "us-central1",
-    repository=config.require("repository"),
-    repository_id=config.require("repositoryId"),
-    environments=tuple(config.require_object("environments")),
-    branch=config.get("branch") or "main",
-    preview_decrypts=config.get_bool("previewDecrypts") or False,
-    stack_accounts=config.get_bool("stackAccounts") or False,
-    access_logs=config.get_bool("accessLogs") is not False,
+# Keys as a stack file has them. An empty one, such as Pulumi.yaml has for those without a default, is not given.
+settings = settings_of(
+    {field.alias or name: config.get(field.alias or name) for name, field in BootstrapSettings.model_fields.items()}
 )
 bootstrap = Bootstrap(settings)
 for name, value in bootstrap.variables.items():

@@ -7,9 +7,10 @@ import functools
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
-from bootstrap.settings import BootstrapSettings
+from bootstrap.settings import BootstrapSettings, settings_of
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
 from llm_d_gke.resource_graph import Graph, Recorded, record
@@ -263,3 +264,41 @@ def test_a_name_that_would_change_a_condition_is_refused(name: str, value: objec
     }
     with pytest.raises(ValueError, match=name):
         BootstrapSettings.model_validate(values | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"projectNumber": "acme"}, "projectNumber: acme is not the project's number"),
+        ({"repository": "https://github.com/my-org/llm-d"}, "as OWNER/NAME, without https://github.com/"),
+        ({"location": "us-central1-a"}, "location: us-central1-a is not a region"),
+        ({"environments": "[]"}, "environments: [] is not a list of GitHub environments"),
+        ({"environments": "staging"}, "pulumi config set --path 'environments[0]' staging --cwd bootstrap"),
+        ({"environments": '["pro duction"]'}, "whose names have letters, digits, dashes and underscores only"),
+        ({"project": "", "repositoryId": None}, "project is missing: the id of a Google Cloud project"),
+        ({"previewDecrypts": "perhaps"}, "previewDecrypts: perhaps is not true or false"),
+    ],
+)
+def test_a_value_of_another_form_is_explained(changes: dict[str, Any], words: str) -> None:
+    config = {**CONFIG, "environments": json.dumps(CONFIG["environments"])}
+    assert settings_of(config).environments == ("staging", "production")
+    with pytest.raises(pulumi.RunError) as refused:
+        settings_of(config | changes)
+    message = str(refused.value)
+    assert words in message
+    assert len(message.splitlines()) == len(changes)
+    assert all(word not in message for word in ("pattern", "^", "Tuple", "pydantic", "project_number"))
+
+
+def test_the_values_that_errors_show_are_taken() -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        settings_of({})
+    shown = [line.partition("pulumi config set ")[2].split() for line in str(refused.value).splitlines()]
+    values = {words[0]: words[1] for words in shown if words[0] != "--path"}
+    assert settings_of(values | {"environments": '["staging"]'}).project == "my-project-123456"
+
+
+@pytest.mark.parametrize("region", ["us", "europe-west10", "northamerica-northeast1"])
+def test_regions_of_any_number_are_taken(region: str) -> None:
+    config = {**CONFIG, "environments": json.dumps(CONFIG["environments"]), "location": region}
+    assert settings_of(config).location == region
