@@ -56,12 +56,12 @@ def settings_of(values: Mapping[str, Any]) -> BootstrapSettings:
 
     `values` by key, as Pulumi has them: texts, and `environments` as JSON.
     """
-    given = {key: value for key, value in values.items() if value not in (None, "")}
+    present = {key: value for key, value in values.items() if value not in (None, "")}
     # One name in place of a list stays a text, which is refused below.
     with suppress(ValueError):
-        given["environments"] = json.loads(given.get("environments", "[]"))
+        present["environments"] = json.loads(present.get("environments", "[]"))
     try:
-        return BootstrapSettings.model_validate(given)
+        return BootstrapSettings.model_validate(present)
     except ValidationError as refused:
         keys = dict.fromkeys(str(error["loc"][0]) for error in refused.errors())
         raise pulumi.RunError("\n".join(_problem(key, values.get(key)) for key in keys)) from None
@@ -70,5 +70,5 @@ def settings_of(values: Mapping[str, Any]) -> BootstrapSettings:
 def _problem(key: str, value: object) -> str:
     form, example = _FORMS.get(key, ("true or false", "true"))
     path = "--path 'environments[0]'" if key == "environments" else key
-    found = f"{key}: {value} is not {form}" if value else f"{key} is missing: {form}"
-    return f"{found}. Write: pulumi config set {path} {example} --cwd bootstrap"
+    problem = f"{key}: {value} is not {form}" if value else f"{key} is missing: {form}"
+    return f"{problem}. Write: pulumi config set {path} {example} --cwd bootstrap"

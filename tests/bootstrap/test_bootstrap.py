@@ -293,8 +293,8 @@ def test_a_value_of_another_form_is_explained(changes: dict[str, Any], words: st
 def test_the_values_that_errors_show_are_taken() -> None:
     with pytest.raises(pulumi.RunError) as refused:
         settings_of({})
-    shown = [line.partition("pulumi config set ")[2].split() for line in str(refused.value).splitlines()]
-    values = {words[0]: words[1] for words in shown if words[0] != "--path"}
+    commands = [line.partition("pulumi config set ")[2].split() for line in str(refused.value).splitlines()]
+    values = {words[0]: words[1] for words in commands if words[0] != "--path"}
     assert settings_of(values | {"environments": '["staging"]'}).project == "my-project-123456"
 
 
