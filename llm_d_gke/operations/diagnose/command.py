@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
 
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.operations.choices import Target
@@ -14,8 +16,10 @@ from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
 from llm_d_gke.operations.diagnose.halfway import halfway
 from llm_d_gke.operations.diagnose.messages import recognize_anywhere, state_in_words
+from llm_d_gke.operations.diagnose.planned import compared
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack
+from llm_d_gke.operations.verify.run import planned_objects
 from llm_d_gke.wording import wrapped
 
 _WORDS = "words, not the stack"
@@ -35,7 +39,8 @@ def run_diagnose(
 ) -> int:
     """Print the cause and its fix. Exit status 2 if there is a cause. `headers` go with the request that it sends."""
     with open_stack(stack, changes, target) as live:
-        return _show(diagnose(live, headers), as_json=as_json)
+        recorded = partial(planned_objects, live.name, live.config)
+        return _show(diagnose(live, headers, recorded), as_json=as_json)
 
 
 def run_words(stack: str, words: str, *, as_json: bool) -> int:
@@ -50,17 +55,29 @@ def _show(diagnosis: Diagnosis, *, as_json: bool) -> int:
     return UNMET if diagnosis.has_causes else DONE
 
 
-def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagnosis:
+def diagnose(
+    live: LiveStack,
+    headers: Mapping[str, str] = NO_HEADERS,
+    planned: Callable[[], Iterable[dict[str, Any]]] = tuple,
+) -> Diagnosis:
+    """Find the causes. `planned` records the plan's objects, in seconds: only where nothing else explains it."""
     facts = gather(live, headers)
-    causes = tuple(replace(cause, fix=runnable(cause, live)) for cause in causes_of(facts))
+    half_done = halfway(facts, unfinished=live.unfinished)
+    causes, unreadable = causes_of(facts), facts.unreadable
+    # While an up is under way, or before the one of a changed stack file, objects are not those of the plan.
+    is_settled = not (half_done or live.unfinished or live.changed_settings)
+    if is_settled and all(cause.subject == "the endpoint" or cause.id == "pods-missing" for cause in causes):
+        differing, unread = compared(live, planned())
+        causes, unreadable = (*differing, *causes), (*unreadable, *unread)
+    causes = tuple(replace(cause, fix=runnable(cause, live)) for cause in causes)
     return Diagnosis(
         stack=live.name,
         looked_at=live.looked_at,
         causes=causes,
-        unreadable=facts.unreadable,
+        unreadable=unreadable,
         changed=live.changed_settings if causes else (),
         paused=live.plan.paused,
-        halfway=halfway(facts, unfinished=live.unfinished),
+        halfway=half_done,
     )
 
 

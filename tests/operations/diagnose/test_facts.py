@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from llm_d_gke.kube import ApiError, Unreachable
+from llm_d_gke.operations.diagnose.cause import Diagnosis
 from llm_d_gke.operations.diagnose.command import diagnose, json_text, runnable, text
 from llm_d_gke.operations.diagnose.facts import Facts, gather
 from llm_d_gke.operations.diagnose.halfway import halfway
 from llm_d_gke.operations.diagnose.messages import cause_of_state
 from llm_d_gke.operations.live_stack.stack import Manifest
 from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, context_of
-from tests.operations.verify.test_checks import by_model, engines_of
+from tests.operations.verify.test_checks import always, by_model, engines_of
 
 
 def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
@@ -63,6 +64,68 @@ def test_a_changed_stack_file_is_named_beside_the_cause_and_commands_are_for_the
     assert "`make up STACK=gpu` restores" in diagnosis.causes[0].fix
     assert change in text(diagnosis)
     assert change in json_text(diagnosis)
+
+
+class TestPlannedObjects:
+    """Objects that were deleted or changed by hand, where pods and conditions say nothing."""
+
+    NAMESPACE = "llm-d-inference-scheduling"
+
+    def planned(self, kind: str, name: str, **spec: Any) -> Manifest:
+        return {
+            "apiVersion": "v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": self.NAMESPACE},
+            "spec": spec,
+        }
+
+    def diagnosed(self, cluster: FakeCluster, *planned: Manifest, answer: int = 200, **live: Any) -> Diagnosis:
+        gateway = by_model if answer == 200 else always(answer, "fault filter abort")
+        with context_of("gpu", engines_of(), gateway) as ctx:
+            picker = FakeEngine("epp-0", "", dict(ctx.live.plan.models[0].picker.selector))
+            cluster._engines = [*engines_of()(ctx.live.plan), picker]
+            running = replace(ctx.live, target="rehearsal", cluster=cluster, **live)
+            return diagnose(running, planned=lambda: list(planned))
+
+    def test_a_deleted_object_is_the_cause_although_requests_are_answered(self) -> None:
+        """Without the EnvoyFilter of the API keys, requests without a key are answered."""
+        service = self.planned("Service", "a", type="ClusterIP")
+        cluster = FakeCluster([], {("Service", "a"): service})
+        [cause] = self.diagnosed(cluster, service, self.planned("EnvoyFilter", "clients")).causes
+        assert (cause.id, cause.subject) == ("objects-differ", "EnvoyFilter/clients")
+        assert cause.evidence == "EnvoyFilter/clients does not exist"
+        assert "`make up STACK=gpu ARGS=--refresh` restores them" in cause.fix
+
+    def test_a_deleted_route_comes_before_what_clients_see(self) -> None:
+        causes = self.diagnosed(FakeCluster([]), self.planned("HTTPRoute", "inference"), answer=500).causes
+        assert [cause.id for cause in causes] == ["objects-differ", "fault-filter-abort"]
+
+    def test_a_changed_field_is_named_after_what_is_missing(self) -> None:
+        live = self.planned("InferencePool", "a", port=8001)
+        planned = (self.planned("InferencePool", "a", port=8000), self.planned("Service", "b"))
+        [cause] = self.diagnosed(FakeCluster([], {("InferencePool", "a"): live}), *planned).causes
+        assert cause.subject == "Service/b"
+        assert cause.evidence.endswith("InferencePool/a spec.port is 8001, planned 8000")
+
+    @pytest.mark.parametrize("live", [{"unfinished": True}, {"changed_settings": ("llm-d:paused: true -> false",)}])
+    def test_an_up_that_is_still_to_come_makes_them_itself(self, live: dict[str, Any]) -> None:
+        assert not self.diagnosed(FakeCluster([]), self.planned("Service", "a"), **live).has_causes
+
+    def test_kinds_that_may_not_be_read_are_named_once(self) -> None:
+        class OfView(FakeCluster):
+            def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+                if kind == "Secret":
+                    raise ApiError(403, {"message": "secrets is forbidden", "reason": "Forbidden"})
+                return super().find(api_version, kind, name, namespace)
+
+        secrets = [self.planned("Secret", name) for name in ("a", "b")]
+        diagnosis = self.diagnosed(OfView([]), *secrets)
+        assert diagnosis.unreadable == ("Secret, to compare them with the plan: secrets is forbidden",)
+        assert not diagnosis.has_causes
+
+    def test_objects_outside_of_the_namespace_are_not_read(self) -> None:
+        elsewhere = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.NAMESPACE}}
+        assert not self.diagnosed(FakeCluster([]), elsewhere).has_causes
 
 
 def pool(name: str) -> Manifest:

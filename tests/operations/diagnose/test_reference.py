@@ -17,7 +17,9 @@ def test_every_cause_has_its_section() -> None:
 
 def test_every_state_is_on_the_page_and_used() -> None:
     text, folder = page(), Path(messages_module.__file__).parent
-    code = "".join((folder / name).read_text(encoding="utf-8") for name in ("capacity.py", "pods.py", "routing.py"))
+    code = "".join(
+        (folder / name).read_text(encoding="utf-8") for name in ("capacity.py", "planned.py", "pods.py", "routing.py")
+    )
     # Of an object that the Gateway refuses, the kind is a part of the id.
     used = {*re.findall(r'cause_of_state\(\s*"([a-z-]+)"', code)}
     used |= {f"{kind}-refused" for kind in ("gateway", "httproute", "inferencepool", "policy")}

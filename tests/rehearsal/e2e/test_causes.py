@@ -78,6 +78,7 @@ ELSEWHERE = {
         if message.origin == "update"
     },
     "health-check-path": "test_failures.py",
+    "objects-differ": "test_failures.py, tests/operations/diagnose/test_facts.py",
     **dict.fromkeys(("kserve-presets", "kserve-condition"), "test_kserve_conditions.py"),
 }
 GATEWAY_WORDS = tuple(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from llm_d_gke.kube import Manifest
+from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore, Record
 from tests.waiting import eventually
 
@@ -74,6 +75,21 @@ def test_network_services_api_off_fault_filter_abort(running: Running) -> None:
         eventually(lambda: chat(url, MODEL).text == "fault filter abort", "requests are aborted")
         assert chat(url, MODEL).status_code == 500
         assert project.diagnosed("gpu") == "fault-filter-abort"
+    eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
+
+
+def test_a_route_that_was_deleted_is_not_taken_for_a_missing_api(running: Running) -> None:
+    project, kind = running.project, ("gateway.networking.k8s.io/v1", "HTTPRoute")
+    url = project.endpoint("gpu")
+    with project.kube("gpu") as kube:
+        route = kube.get(*kind, ROUTE, NAMESPACE)
+        kube.delete(*kind, ROUTE, NAMESPACE)
+        try:
+            eventually(lambda: chat(url, MODEL).status_code == 404, "no route matches")
+            assert project.diagnosed("gpu") == "objects-differ"
+        finally:
+            metadata = {key: route["metadata"].get(key) for key in ("name", "namespace", "labels", "annotations")}
+            kube.create({**{key: value for key, value in route.items() if key != "status"}, "metadata": metadata})
     eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,15 +31,20 @@ def objects_as_planned(ctx: CheckContext) -> Result:
     assert ctx.planned is not None, "recorded for this check"
     live, planned = ctx.live, ctx.planned.result()
     with ThreadPoolExecutor(_READERS) as pool:
-        problems = list(pool.map(lambda item: _wrong(live, item), planned))
+        problems = list(pool.map(lambda item: object_differences(live, item), planned))
     wrong = [sentence for sentences in problems for sentence in sentences]
     if not wrong:
         return passed(f"{len(planned)} objects exist and have every planned value")
-    more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
-    return failed("; ".join(wrong[:_MAX_LISTED]) + more, live.restore)
+    return failed(shortened(wrong), live.restore)
 
 
-def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
+def shortened(sentences: Sequence[str]) -> str:
+    more = f" and {len(sentences) - _MAX_LISTED} more" if len(sentences) > _MAX_LISTED else ""
+    return "; ".join(sentences[:_MAX_LISTED]) + more
+
+
+def object_differences(live: LiveStack, planned: dict[str, Any]) -> list[str]:
+    """A sentence for each planned field that differs, or one for an object that does not exist. Raises KubeError."""
     metadata, kind = planned["metadata"], planned["kind"]
     if (kind, metadata["name"]) in _scaled(live):
         # The number of replicas is the autoscaler's.
