@@ -34,18 +34,20 @@ def check_priorities(ctx: PlanContext) -> None:
     _check_keys(ctx)
     _check_names(ctx)
     _check_group(ctx)
-    if can_queue(ctx.picker) and not queues_requests(ctx) and _needs_queue(ctx):
+    first = _needs_queue(ctx)
+    if can_queue(ctx.picker) and not queues_requests(ctx) and first:
         ctx.error(
             "LLMD-PRIORITIES-QUEUE",
             "gateway.priorities",
             case="generated" if ctx.settings.picker.config is None else "own-config",
-            value=_priorities_text(ctx),
+            value=", ".join(f"{name}: {ctx.settings.gateway.priorities[name]}" for name in first),
+            clients=" and ".join(first),
         )
 
 
-def _needs_queue(ctx: PlanContext) -> bool:
-    """Whether clients shall go first. Those below 0 are refused while all replicas are busy, by any picker."""
-    return any(priority > 0 for priority in ctx.settings.gateway.priorities.values())
+def _needs_queue(ctx: PlanContext) -> list[str]:
+    """Clients that shall go first. Those below 0 are refused while all replicas are busy, by any picker."""
+    return sorted(name for name, priority in ctx.settings.gateway.priorities.items() if priority > 0)
 
 
 def _check_queue(ctx: PlanContext) -> None:

@@ -291,7 +291,7 @@ ACKNOWLEDGED = (
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 ["LLMD-SPLIT-LENGTHS"],
                 "does not have this warning",
-                "remove it",
+                "remove it; from a base, move it to the stack files",
             ),
         )
     ),

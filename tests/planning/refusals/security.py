@@ -251,6 +251,16 @@ PRIORITIES = (
         fix="set picker.flowControl: true",
     ),
     Wrong(
+        name="a priority above 0 beside one that needs no queue",
+        id="LLMD-PRIORITIES-QUEUE",
+        changes=_CLIENTS
+        | {"apiKeys": {"batch": _KEY, "search": _KEY[::-1]}, "gateway.priorities": {"batch": -10, "search": 10}},
+        path="gateway.priorities",
+        value="search: 10",
+        rule="the picker has no queue",
+        fix="lower search to 0",
+    ),
+    Wrong(
         name="priorities in an existing cluster, for a picker of two API groups",
         id="LLMD-PRIORITIES-GROUP",
         changes=_QUEUE | _CLIENTS | {"release": "llm-d-0.10", "gateway.priorities": {"batch": 3}} | existing_cluster(),
