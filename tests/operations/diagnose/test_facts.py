@@ -95,6 +95,7 @@ class TestPlannedObjects:
         assert (cause.id, cause.subject) == ("objects-differ", "EnvoyFilter/clients")
         assert cause.evidence == "EnvoyFilter/clients does not exist"
         assert "`make up STACK=gpu ARGS=--refresh` restores them" in cause.fix
+        assert "`make down` or `pulumi destroy`, run again, ends a destroy" in cause.fix
 
     def test_a_deleted_route_comes_before_what_clients_see(self) -> None:
         causes = self.diagnosed(FakeCluster([]), self.planned("HTTPRoute", "inference"), answer=500).causes
