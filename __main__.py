@@ -14,6 +14,7 @@ from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.terminal import WITHOUT_VERDICT, summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
+from llm_d_gke.planning.setting_errors.unread_parts import with_own_findings
 from llm_d_gke.pulumi_speed import prepare_sdk
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.document import line_of
@@ -37,7 +38,7 @@ def main() -> None:
     try:
         raw = read()
     except StackFileError as fault:
-        raise pulumi.RunError(wrapped(str(fault), LOGGED_WIDTH)) from None
+        raise pulumi.RunError(wrapped(with_own_findings(fault), LOGGED_WIDTH)) from None
     try:
         plan = plan_raw(raw.stack, raw.values, raw.encrypted, files=model_files(raw.values))
     except RefusedError as refused:

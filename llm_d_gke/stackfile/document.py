@@ -217,7 +217,7 @@ def _number(node: yaml.Node) -> str:
 _TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")
 
 
-def refuse_other_files(path: Path, document: dict[str, Any]) -> None:
+def refuse_other_files(path: Path, document: Mapping[str, Any]) -> None:
     """Pulumi ignores keys that it does not know: without config there would be no setting at all."""
     # Other tools keep what they share within a file under x-.
     stray = [str(key) for key in document if str(key) not in _TOP_LEVEL and not str(key).startswith("x-")]

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_d_gke.nested import value_at
 from llm_d_gke.stackfile.project import NAMESPACE
 
+if TYPE_CHECKING:
+    from llm_d_gke.stackfile.config import StackConfig
+
 
 class StackFileError(Exception):
-    """A stack file, Pulumi.yaml or an override cannot be read. The message names the place and the correction."""
+    """A stack file, Pulumi.yaml or an override cannot be read. The message names the place and the correction.
+
+    `own` has the values of the stack file by itself, if these could be read: its base, for example, could not.
+    """
+
+    own: StackConfig | None = None
 
 
 def segments(path: str) -> list[str | int]:

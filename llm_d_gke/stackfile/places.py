@@ -15,9 +15,11 @@ from llm_d_gke.stackfile.project import NAMESPACE
 def places_of(file: Path, root: Path) -> Mapping[Keys, str]:
     """`Pulumi.chat.yaml, line 4` for every key and list element of the merged settings, by path without namespace.
 
-    `root` is the project's folder, from which bases are named. Empty for a file that cannot be read, and where values
-    come from an environment of Pulumi ESC: these are in no file, and replace those of a base.
+    `root` is the project's folder, from which bases are named. Those of the file alone if a base of it cannot be read.
+    Empty for a file that cannot be read, and where values come from an environment of Pulumi ESC: these are in no
+    file, and replace those of a base.
     """
+    places: dict[Keys, str] = {}
     try:
         document = parse(file)
         own = {str(key).removeprefix(f"{NAMESPACE}:"): value for key, value in (document.get("config") or {}).items()}
@@ -37,7 +39,7 @@ def places_of(file: Path, root: Path) -> Mapping[Keys, str]:
             if address in place_by_address
         }
     except StackFileError:
-        return {}
+        return places
     return {(BASE,): places.get((BASE,), file.name), **merged}
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pulumi
 
-from llm_d_gke.stackfile.base import with_base
-from llm_d_gke.stackfile.config import program_settings
-from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile.base import BASE, with_base
+from llm_d_gke.stackfile.config import StackConfig, program_settings
+from llm_d_gke.stackfile.paths import StackFileError
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT, stack_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +30,25 @@ class RawSettings:
 def read() -> RawSettings:
     """Read the running stack's configuration, with its base. Unknown keys are kept, so that the check can name them.
 
-    Raises StackFileError for a base that cannot be read.
+    Raises StackFileError for a base that cannot be read, with the stack's own values.
     """
     texts, stack = _all_config(), pulumi.get_stack()
     prefix = f"{NAMESPACE}:"
     encrypted = {key for key in texts if key.startswith(prefix) and pulumi.runtime.is_config_secret(key)}
+
+    def merged(own: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return with_base(own, PROJECT_ROOT, f"Pulumi.{stack}.yaml")
+        except StackFileError as error:
+            values = {key if ":" in key else f"{prefix}{key}": value for key, value in own.items() if key != BASE}
+            secrets = {key: values.pop(key) for key in encrypted & values.keys()}
+            file = next((path for path in stack_files(PROJECT_ROOT, stack) if path.exists()), None)
+            error.own = StackConfig(values=values, secrets=secrets, file=file)
+            raise
+
     return RawSettings(
         stack=stack,
-        values=program_settings(texts, lambda own: with_base(own, PROJECT_ROOT, f"Pulumi.{stack}.yaml")),
+        values=program_settings(texts, merged),
         encrypted=frozenset(key.removeprefix(prefix) for key in encrypted),
     )
 

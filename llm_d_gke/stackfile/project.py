@@ -34,6 +34,11 @@ def project_defaults(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield key, value
 
 
+def stack_files(root: Path, stack: str) -> tuple[Path, Path]:
+    """Where the file of a stack may be: in the project's folder, or else in its examples."""
+    return root / f"Pulumi.{stack}.yaml", root / EXAMPLES / f"Pulumi.{stack}.yaml"
+
+
 def stack_names(root: Path) -> list[str]:
     """Names of all stacks with a file in the project's folder or in its examples, sorted."""
     return sorted({*_names_in(root), *_names_in(root / EXAMPLES)})

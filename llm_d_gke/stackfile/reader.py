@@ -18,7 +18,7 @@ from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.config import UNSET, StackConfig
 from llm_d_gke.stackfile.document import parse, refuse_other_files
 from llm_d_gke.stackfile.paths import StackFileError, contains, put, segments
-from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_FILE, project_defaults, stack_files, stack_names
 from llm_d_gke.stackfile.pulumi_environment import with_environment
 from llm_d_gke.wording import count
 
@@ -34,10 +34,9 @@ def stack_file(root: Path, stack: str) -> Path:
 
     Raises StackFileError with the names that are similar, or else of all stacks.
     """
-    folders = (root, root / EXAMPLES)
     name = f"Pulumi.{stack}.yaml"
     # A link that leads nowhere is the file all the same, which reading says.
-    path = next((folder / name for folder in folders if os.path.lexists(folder / name)), None)
+    path = next((file for file in stack_files(root, stack) if os.path.lexists(file)), None)
     if path is None:
         stacks = stack_names(root)
         plain = Path(stack).name.lower().removeprefix("pulumi.").removesuffix(".yaml").removesuffix(".yml")
@@ -56,10 +55,20 @@ def stack_file(root: Path, stack: str) -> Path:
 def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackConfig:
     """Read a stack's file and apply overrides (`llm-d:accelerator.nodes.max` -> `5`).
 
-    Raises StackFileError.
+    Raises StackFileError, with the file's own values where only something around them is wrong.
     """
     path = stack_file(root, stack)
     document = parse(path)
+    try:
+        return _configuration(root, stack, path, document, overrides or {})
+    except StackFileError as error:
+        error.own = _own_values(root, path, document, overrides or {})
+        raise
+
+
+def _configuration(
+    root: Path, stack: str, path: Path, document: Mapping[str, Any], overrides: Mapping[str, str]
+) -> StackConfig:
     refuse_other_files(path, document)
     values = copy.deepcopy(document.get("config") or {})
     if not isinstance(values, dict):
@@ -68,7 +77,7 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
     values, notes = with_environment(root, stack, document, values)
-    changes = {path: _override(path, text) for path, text in (overrides or {}).items()}
+    changes = {key: _override(key, text) for key, text in overrides.items()}
     for key in {_BASE, BASE} & changes.keys():
         values[_BASE] = changes.pop(key)
     defaults = _defaults(root)
@@ -85,8 +94,20 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         notes=notes,
         file=path,
         root=root,
-        overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides or {}),
+        overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides),
     )
+
+
+def _own_values(root: Path, path: Path, document: Mapping[str, Any], overrides: Mapping[str, str]) -> StackConfig:
+    """What stands below `config:` in plain text, without keys that stand there twice or that an override changes."""
+    config = values if isinstance(values := document.get("config"), dict) else {}
+    full = [key if ":" in str(key) else f"{NAMESPACE}:{key}" for key in config]
+    changed = {re.split(r"[.\[]", key.removeprefix(f"{NAMESPACE}:"))[0] for key in overrides}
+    left_out = {f"{NAMESPACE}:{name}" for name in (BASE, NAMESPACE, *changed)}
+    values = {key: value for key, value in zip(full, config.values(), strict=True) if key not in left_out}
+    values = {key: value for key, value in values.items() if full.count(key) == 1}
+    _take_encrypted(values)
+    return StackConfig(values=values, file=path, root=root)
 
 
 def _appended(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pulumi import RunError
 from pulumi.runtime import Settings, configure, reset_options, set_all_config
 
+from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.program_config import RawSettings, read
 from tests.stacks import STACKS, TOKEN, values_of
 
@@ -108,3 +111,22 @@ def test_what_is_read_is_what_was_written(stack: str) -> None:
     values: dict[str, Any] = values_of(stack)
     config = {f"llm-d:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in values.items()}
     assert load(config).values == values
+
+
+def test_the_program_reports_a_missing_base_and_what_else_is_wrong_without_secrets() -> None:
+    config = {
+        "llm-d:base": "environments/missing.yaml",
+        "llm-d:accelerator": json.dumps({"nodes": {"maxx": 4}}),
+        "llm-d:huggingFace": json.dumps({"tokenn": TOKEN}),
+    }
+    set_all_config(config, ["llm-d:huggingFace"])
+    configure(Settings(project="llm-d", stack="gpu"))
+    with pytest.raises(RunError) as raised:
+        runpy.run_path(str(PROJECT_ROOT / "__main__.py"))
+    message = " ".join(str(raised.value).split())
+    assert message.startswith("Pulumi.gpu.yaml: llm-d:base = environments/missing.yaml: there is no such file")
+    assert "2 errors, found in the stack file itself:" in message
+    # In the project's own file, which this configuration did not come from.
+    assert "llm-d:accelerator.nodes.maxx = 4 (Pulumi.gpu.yaml, line" in message
+    assert "did you mean token?" in message
+    assert TOKEN not in message

@@ -24,6 +24,7 @@ from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.plan.estimates import Total
 from llm_d_gke.planning.plan.stack import Place
+from llm_d_gke.planning.setting_errors.unread_parts import own_findings
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
@@ -87,7 +88,7 @@ def _print_next(names: Sequence[str], rows: Sequence[Row]) -> None:
 def _line(row: Row) -> str:
     words = [count(len(row.warnings), "warning")] if row.warnings else []
     words += [f"{len(row.acknowledged)} acknowledged"] if row.acknowledged else []
-    findings = row.fault or ", ".join(row.errors) or " and ".join(words)
+    findings = "; ".join(filter(None, (row.fault, ", ".join(row.errors)))) or " and ".join(words)
     verdict = f"refused: {findings}" if row.is_refused else findings
     figures = (
         f"{row.stack:<32}{row.resources or '-':>10}{row.cloud or '-':>7}{_dollars(row.running):>10}"
@@ -144,7 +145,8 @@ def preview_stack(root: Path, stack: str) -> Row:
     try:
         config = load_assumed(stack, root=root)
     except StackFileError as error:
-        return Row(stack=stack, seconds=time.perf_counter() - began, fault=str(error))
+        ids = _ids(own_findings(error))
+        return Row(stack=stack, seconds=time.perf_counter() - began, fault=str(error), errors=ids)
     try:
         plan = plan_config(stack, config)
     except RefusedError as refused:
