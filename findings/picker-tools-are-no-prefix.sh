@@ -5,8 +5,8 @@
 # under another chat_template, scores 1, and its engine has to compute the prompt again. Agents whose messages begin
 # alike look alike, whatever their tools are. Of requests to /v1/responses tools count.
 # Version: sigs.k8s.io/gateway-api-inference-extension v1.5.0, getUserInputBytes in hashing.go of
-# pkg/epp/framework/plugins/requestcontrol/dataproducer/approximateprefix; reported there as issue 2218. Templates with
-# tools first: examples/tool_chat_template_hermes.jinja of vLLM.
+# pkg/epp/framework/plugins/requestcontrol/dataproducer/approximateprefix; reported there as issue 2218. Later sources
+# of llm-d-router count tools. Templates with tools first: examples/tool_chat_template_hermes.jinja of vLLM.
 # Output seen on 2026-11-30 (scores of a replica that had a request, for the next one):
 #   chat completions, the same tools: 1.00
 #   chat completions, other tools: 1.00
