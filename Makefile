@@ -151,7 +151,7 @@ verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its pl
 diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix; LOG=file: what pulumi up or a log said
 	@$(CLI) diagnose $(STACK) $(if $(LOG),--words $(LOG)) $(ARGS)
 
-bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
+bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements/README.md states
 ifdef SCENARIO
 	@$(CLI) bench $(STACK) $(SCENARIO) $(ARGS)
 else

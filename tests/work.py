@@ -11,7 +11,7 @@ def calls_of(function: Callable[[], object]) -> int:
     """Calls of Python functions that one call of `function` makes in this thread.
 
     The number is the same on every machine for one version of Python and of the libraries. What the planner
-    needs is about 0.1 µs a call on an idle core (docs/measurements.md has the seconds)."""
+    needs is about 0.1 µs a call on an idle core (docs/measurements/planning.md has the seconds)."""
     count = 0
 
     def counted(_frame: FrameType, event: str, _argument: object) -> None:

@@ -173,7 +173,7 @@ def test_a_brought_cluster_is_not_paid_twice() -> None:
 
 
 class TestWork:
-    """Bounds a third above today's work; docs/measurements.md has the seconds of a quiet machine."""
+    """Bounds a third above today's work; docs/measurements/planning.md has the seconds of a quiet machine."""
 
     def test_of_one_stack(self) -> None:
         plan_of("gpu", {})

@@ -25,7 +25,7 @@ _PREPARED = "prepareDataPlugins"
 # By this factor the index of prefixes is larger than the engine's cache: texts have up to 6 characters a token, where
 # pickers count 4, and the estimate of the cache errs. With an index that is too small, a prompt goes elsewhere although
 # its prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
-# nothing (docs/measurements.md, Routing by prefix).
+# nothing (docs/measurements/serving.md, Routing by prefix).
 _INDEX_MARGIN = 2
 # Entries of one replica's index: the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry
 # took 0.7 KiB of the picker's memory (v0.7.1, 204,800 entries, 2026-11-28).

@@ -47,7 +47,7 @@ RuleBasis = Literal["project", "catalog", "arithmetic", "estimate", "unestablish
 - `project`: a definition or a limit of this project.
 - `catalog`: entries of the catalog, which name their own sources.
 - `arithmetic`: the figures in the message.
-- `estimate`: an estimate of this project, compared with measurements in docs/measurements.md.
+- `estimate`: an estimate of this project, compared with measurements in docs/measurements/README.md.
 - `unestablished`: no public source answers the question, which is what the rule warns of.
 - `live`: the answers of Google Cloud's APIs or of the running stack.
 """

@@ -21,9 +21,9 @@ _MIXED = (
     "vLLM refuses to transfer a KV cache between two of its versions (vllm-project/vllm pull request 29503, and"
     " releases before it fail without a check): while both run, requests whose prefill and decode servers differ fail"
 )
-# docs/measurements.md, upgrades under load. KServe ends the old picker before it starts the new one (strategy Recreate,
-# kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go), and its Deployments have no minReadySeconds,
-# unless the cluster has a policy for them.
+# docs/measurements/changes.md, upgrades under load. KServe ends the old picker before it starts the new one (strategy
+# Recreate, kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go), and its Deployments have no
+# minReadySeconds, unless the cluster has a policy for them.
 _PASSING = (
     "a few requests, until the load balancer has noticed that a picker has ended; without one any server answers"
     " (picker.failureMode: open). On GKE possibly more: KServe ends an old server before the load balancer has checked"
@@ -266,7 +266,7 @@ def _switched_step(model: ModelPlan, plan: StackPlan) -> Step:
         title=f"model servers of {model.served_name}",
         changes=(f"deployment {'direct' if model.inference_service is None else 'kserve'}",),
         method="new servers start beside the old ones; the last step changes the route and deletes the old ones",
-        consequence="nothing, as measured between the deployments (docs/measurements.md)",
+        consequence="nothing, as measured between the deployments (docs/measurements/changes.md)",
         back="the same step with the deployment before",
         seconds=longest(durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
         parts=parts_of(model),

@@ -50,7 +50,7 @@ def paths(tmp_path: Path) -> Iterator[StackPaths]:
     clear(paths)
 
 
-# These were left by a destroy after a kill with the real gcp provider (docs/measurements.md).
+# These were left by a destroy after a kill with the real gcp provider (docs/measurements/real-parts.md).
 @pytest.mark.parametrize("kind", [ACCOUNT, ROUTER, SUBNETWORK])
 def test_what_was_created_and_not_recorded_goes_with_the_next_destroy(kind: str, paths: StackPaths) -> None:
     kill_up(kind, paths)

@@ -179,7 +179,7 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
 
 
 def test_starts_that_were_found_after_the_model_was_fixed() -> None:
-    """31 public starts, written down before they were judged. What was wrong then is in docs/measurements.md.
+    """31 public starts, written down before they were judged. What was wrong then is in docs/measurements/memory.md.
 
     The layout of the cache is right on all of them; how much memory is left is not, mostly from 0.20 on.
     """
@@ -215,7 +215,7 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
 def test_starts_that_were_collected_last() -> None:
     """19 more, written down before they were judged: no wrong call then, and none since.
 
-    What they taught is in docs/measurements.md. Given the logged memory, tokens are within 0.2 %.
+    What they taught is in docs/measurements/memory.md. Given the logged memory, tokens are within 0.2 %.
     """
     rows = json.loads(COLLECTED.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, COLLECTED.parent)
@@ -333,7 +333,7 @@ def test_starts_of_datacenter_cards_that_were_written_down_before_they_were_judg
 
 
 def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_down_before_they_were_judged() -> None:
-    """26, five of them of models whose configuration was not at hand. What was wrong is in docs/measurements.md."""
+    """26, five of models whose configuration was not at hand. docs/measurements/memory.md has what was wrong."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(FRESH.read_text("utf-8")), FRESH.parent)}
     assert [judgment.id for judgment in judgments.values() if judgment.wrong] == []
     assert {name: judgment.call for name, judgment in judgments.items() if judgment.ran is False} == {
@@ -359,7 +359,7 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
 
 
 def test_28_starts_of_0_19_to_0_29_that_were_written_down_before_they_were_judged() -> None:
-    """What was wrong is in docs/measurements.md. N08 and N09 are of a model that no configuration describes here."""
+    """docs/measurements/memory.md has what was wrong. No configuration here describes the model of N08 and N09."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(NEWEST.read_text("utf-8")), NEWEST.parent)}
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == ["N08", "N09"]
     assert [name for name, judgment in judgments.items() if judgment.wrong] == []
@@ -376,7 +376,7 @@ def test_28_starts_of_0_19_to_0_29_that_were_written_down_before_they_were_judge
 
 
 def test_51_starts_of_0_20_to_0_29_that_were_written_down_before_they_were_judged() -> None:
-    """What was wrong is in docs/measurements.md. K48 and K49 guess with a draft that the catalog does not have."""
+    """docs/measurements/memory.md has what was wrong. K48 and K49 guess with a draft that the catalog does not have."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(ADDED.read_text("utf-8")), ADDED.parent)}
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == ["K48", "K49"]
     assert [name for name, judgment in judgments.items() if judgment.wrong] == []
@@ -397,7 +397,7 @@ def test_51_starts_of_0_20_to_0_29_that_were_written_down_before_they_were_judge
 
 
 def test_45_starts_of_0_10_to_0_31_that_were_written_down_before_they_were_judged() -> None:
-    """What was wrong is in docs/measurements.md."""
+    """docs/measurements/memory.md has what was wrong."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(LAST.read_text("utf-8")), LAST.parent)}
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == []
     assert [name for name, judgment in judgments.items() if judgment.wrong] == []
