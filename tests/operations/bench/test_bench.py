@@ -23,6 +23,7 @@ from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stag
 from llm_d_gke.operations.bench.run import PYTHON
 from llm_d_gke.operations.bench.scenario import Target, Tokens, configuration, scenarios, sized
 from llm_d_gke.operations.bench.workload import comparable, find_model, remarks, tokens_of
+from llm_d_gke.operations.live_stack.stack import Endpoint
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
@@ -156,7 +157,7 @@ def test_a_model_that_nobody_serves_is_named_with_those_that_are() -> None:
 @pytest.fixture
 def _gpu_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack gpu, as commands open it; nothing answers at its address."""
-    endpoint = SimpleNamespace(url="http://127.0.0.1", host="127.0.0.1", headers={})
+    endpoint = Endpoint(url="http://127.0.0.1", host="127.0.0.1", trusted=True)
     live = SimpleNamespace(name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server")
     monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(live))
 

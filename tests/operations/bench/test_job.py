@@ -16,6 +16,7 @@ import yaml
 from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.operations.bench import command
 from llm_d_gke.operations.bench.job import IMAGE
+from llm_d_gke.operations.live_stack.stack import Endpoint
 from tests.command_line import llmd
 from tests.components.test_pod_security import broken
 from tests.operations.bench.test_bench import written
@@ -25,7 +26,7 @@ from tests.stacks import plan_of
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
     """A stack on GKE, whose attributes a test can change."""
-    endpoint = SimpleNamespace(url="http://34.1.2.3:8080", host="models.example.com", headers={})
+    endpoint = Endpoint(url="http://34.1.2.3:8080", host="models.example.com", trusted=True)
     live = SimpleNamespace(
         name="gpu", target="gke", plan=plan_of("gpu"), endpoint=endpoint, looked_at="the stack gpu", diagnose="diagnose"
     )

@@ -16,6 +16,7 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.operations.bench import command
 from llm_d_gke.operations.bench.result import BenchError
 from llm_d_gke.operations.bench.run import find_python
+from llm_d_gke.operations.live_stack.stack import Endpoint
 from tests.command_line import llmd
 from tests.operations.bench.fixed_server import FIRST_TOKEN, NEXT_TOKEN, serve
 from tests.stacks import plan_of
@@ -32,7 +33,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = multiprocessing.Pipe()
     threading.Thread(target=serve, args=(theirs,), daemon=True).start()
     address = f"127.0.0.1:{ours.recv()}"
-    endpoint = SimpleNamespace(url=f"http://{address}", host="127.0.0.1", headers={})
+    endpoint = Endpoint(url=f"http://{address}", host="127.0.0.1", trusted=True)
     live = SimpleNamespace(
         name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server", diagnose=""
     )
