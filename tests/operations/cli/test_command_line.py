@@ -341,7 +341,6 @@ def test_the_zones_of_the_catalog_are_searched() -> None:
     [
         (["verify", "gpu"], "llm_d_gke.operations.verify.command.run_verify", "the stack is refused"),
         (["diagnose", "gpu"], "llm_d_gke.operations.diagnose.command.run_diagnose", "the stack is refused"),
-        (["preflight", "gpu"], "llm_d_gke.operations.preflight.command.run_preflight", "the stack is refused"),
         (["preview", "gpu"], "llm_d_gke.rehearsal.commands.preview", "the stack is refused"),
         (["render", "gpu"], "llm_d_gke.rehearsal.commands.render", "the stack is refused"),
         (["up", "gpu"], "llm_d_gke.rehearsal.commands.up", "nothing was changed"),

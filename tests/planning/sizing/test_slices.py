@@ -51,8 +51,8 @@ def test_the_smallest_slice_that_holds_a_model_is_named(model: str, accelerator:
 
 def test_a_draft_model_of_the_catalog_is_not_called_unknown() -> None:
     guessing = {"method": "draft_model", "tokens": 3, "draftModel": "Qwen/Qwen3-0.6B"}
-    model = {"id": "Qwen/Qwen3-8B", "maxModelLen": 4096, "speculativeDecoding": guessing}
-    rules = {finding.id: finding.rule for finding in findings_of("tpu", {"models": [model]})}
+    model = {"id": "Qwen/Qwen3-8B", "maxModelLen": 4096, "dataParallel": 2, "speculativeDecoding": guessing}
+    rules = {finding.id: finding.rule for finding in findings_of("gpu", {"models": [model]})}
     assert rules["LLMD-MEMORY-DRAFT-UNKNOWN"].startswith(
-        "the catalog knows the size of the draft model, and it is not established how TPUs hold"
+        "the catalog knows the size of the draft model, and it is not established how pipeline stages and"
     )
