@@ -41,7 +41,8 @@ from .live import (
 from .traffic import Request, Sample, Steady
 
 STACK = "prefix-cache-gpu"
-MODEL = "Qwen/Qwen2.5-3B-Instruct"
+# Gated, so that its servers read a token.
+MODEL = "google/gemma-2b-it"
 _HOST = "llm.example.com"
 # The stack of the example with HTTPS, keys, and a node to spare.
 CHANGES = options(
@@ -51,6 +52,7 @@ CHANGES = options(
         "gateway.auth.kind=api-keys",
         "gateway.tls.kind=cert-manager",
         f"gateway.hostname={_HOST}",
+        f"models[0].id={MODEL}",
     )
 )
 _RATE, _STREAMS = 20.0, 4

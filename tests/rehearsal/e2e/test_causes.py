@@ -436,8 +436,10 @@ def test_a_filter_of_the_picker_leaves_no_replica(stack: Stack) -> None:
 
 @pytest.mark.rehearsal
 @pytest.mark.slow
-def test_the_endpoint_refuses_the_name_of_a_model_and_then_every_connection(stack: Stack) -> None:
-    stack.shows("endpoint-refuses", "-c", "models[0].servedName=another")
+def test_the_endpoint_refuses_a_name_then_a_protocol_and_then_every_connection(stack: Stack) -> None:
+    stack.shows("model-name-unknown", "-c", "models[0].servedName=another")
+    # Envoy lets no client change the protocol, and has no words for it.
+    stack.shows("endpoint-refuses", "-H", "connection: upgrade", "-H", "upgrade: websocket")
     with stack.paused():
         [proxy] = [process for process in processes.listing(stack.project.paths(STACK)) if process.name == envoy.NAME]
         os.kill(proxy.pid, signal.SIGKILL)
