@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.findings import Finding, Severity, labeled
 from llm_d_gke.wording import count, wrapped
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
     """All findings in full: errors, warnings, and the acknowledged ones last."""
-    ordered = sorted(findings, key=lambda finding: (finding.severity is not Severity.ERROR, _is_acknowledged(finding)))
-    return "\n\n".join(wrapped(_marked(finding)) for finding in ordered)
+    ordered = sorted(findings, key=lambda f: (f.severity is not Severity.ERROR, f.acknowledged is not None))
+    return "\n\n".join(wrapped(str(f) if f.severity is Severity.ERROR else labeled(f)) for f in ordered)
 
 
 def refusal_text(findings: Iterable[Finding], *, reads_only: bool = False) -> str:
@@ -23,13 +23,3 @@ def refusal_text(findings: Iterable[Finding], *, reads_only: bool = False) -> st
     errors = sum(finding.severity is Severity.ERROR for finding in listed)
     consequence = "the stack is refused" if reads_only else "nothing was changed"
     return f"{count(errors, 'error')}, {consequence}:\n\n{findings_text(listed)}"
-
-
-def _marked(finding: Finding) -> str:
-    if finding.severity is Severity.ERROR:
-        return str(finding)
-    return f"({'acknowledged' if _is_acknowledged(finding) else 'warning'}) {finding}"
-
-
-def _is_acknowledged(finding: Finding) -> bool:
-    return finding.acknowledged is not None
