@@ -13,7 +13,7 @@ import yaml
 from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.settings.fields import takes_text
 from llm_d_gke.settings.stack import StackSettings
-from llm_d_gke.stackfile.faults import fault, refuse_signs
+from llm_d_gke.stackfile.faults import Fault, fault, merge_faults, refuse, sign_faults
 from llm_d_gke.stackfile.paths import StackFileError, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
@@ -35,30 +35,32 @@ def parse(path: Path) -> dict[str, Any]:
         raise StackFileError(
             f"{path.name} cannot be read: {error.strerror}. It must be a file that your account may read"
         ) from error
-    refuse_signs(path.name, text)
+    refuse(path.name, merge_faults(text))
+    faults = list(sign_faults(text))
     try:
         root = _composed(text)
         if root is not None:
             _refuse_circles(path.name, root, ())
-            _refuse_twice(path.name, root)
-            _refuse_other_numbers(path.name, root)
-            _refuse_texts_that_are_numbers(path.name, root)
+            faults += [*_twice(root), *_misread(root)]
         document = None if root is None else yaml.SafeLoader("").construct_document(root)
     except RecursionError as error:
         raise StackFileError(
             f"{path.name}: brackets or lists stand within each other hundreds of times. Remove them"
         ) from error
-    except yaml.MarkedYAMLError as error:
-        raise StackFileError(fault(path.name, text, error)) from error
     except yaml.YAMLError as error:
+        refuse(path.name, faults)
+        if isinstance(error, yaml.MarkedYAMLError):
+            raise StackFileError(fault(path.name, text, error)) from error
         raise StackFileError(f"{path.name} is not valid YAML: {error}") from error
+    if isinstance(document, dict):
+        faults += _settings_at_the_top(text, document)
+    refuse(path.name, faults)
     if document is not None and not isinstance(document, dict):
         start = f"{text.strip().splitlines()[0][:60]!r}"
         raise StackFileError(
             f"{path.name} must hold keys at its top level, and begins with {start}."
             " Write config: and the settings below"
         )
-    _refuse_settings_at_the_top(path.name, text, document or {})
     return document or {}
 
 
@@ -134,48 +136,60 @@ def _refuse_circles(name: str, node: yaml.Node, around: tuple[yaml.Node, ...]) -
         _refuse_circles(name, part, (*around, node))
 
 
-def _refuse_twice(name: str, node: yaml.Node) -> None:
+def _twice(node: yaml.Node) -> Iterator[Fault]:
     """PyYAML takes the last of two equal keys; Pulumi refuses the file. Of {max: 1,000} both make a key 000."""
     if isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for key, value in node.value:
             line, text = key.start_mark.line + 1, str(key.value)
             if text in first and isinstance(key, yaml.ScalarNode) and text != "<<":
-                raise StackFileError(
-                    f"{name}, line {line}: the key {text} stands in line {first[text]} already, and one of the two"
-                    " values would be lost. Keep one of them"
+                yield Fault(
+                    line,
+                    f"the key {text} stands in line {first[text]} already, and one of the two values would be lost",
+                    "Keep one of them",
                 )
             first[text] = line
-            _refuse_twice(name, value)
+            yield from _twice(value)
         for (_, before), (key, value) in itertools.pairwise(node.value):
             digits = re.search(r"[0-9]{1,3}$", str(before.value)) if node.flow_style else None
             if digits and re.fullmatch(r"[0-9]{3}", str(key.value)) and value.value == "":
                 whole = re.sub(r"^\D+", "", str(before.value)) + str(key.value)
-                raise StackFileError(
-                    f"{name}, line {key.start_mark.line + 1}: in braces a comma ends the value"
-                    f" {before.value}, and {key.value} would be a key of its own. Write {whole}, without a comma"
+                yield Fault(
+                    key.start_mark.line + 1,
+                    f"in braces a comma ends the value {before.value}, and {key.value} would be a key of its own",
+                    f"Write {whole}, without a comma",
                 )
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _refuse_twice(name, value)
+            yield from _twice(value)
 
 
-def _refuse_other_numbers(name: str, root: yaml.Node) -> None:
+def _misread(root: yaml.Node) -> Iterator[Fault]:
+    """Keys and values that are numbers for one parser and text, or another number, for the other."""
+    for keys, start, value in _below(root):
+        bases = [found for node in {start, value} if (found := _other_number(node)) is not None]
+        text = None if bases else _text_that_is_a_number(keys, value)
+        yield from bases if text is None else [text]
+
+
+def _other_number(node: yaml.Node) -> Fault | None:
     """YAML reads 010 as eight and 5:00 as three hundred; Pulumi's own parser reads the second one as text."""
-    for node in (root, *(part for _, start, value in _below(root) for part in (start, value))):
-        if not _is_bare(node, ":int", ":float"):
-            continue
-        line = node.start_mark.line + 1
-        if re.fullmatch(r"[-+]?0[0-9]+", node.value):
-            raise StackFileError(
-                f"{name}, line {line}: YAML reads {node.value} as a number to base 8. Write"
-                f" {int(node.value)}, or put it into quotes if it is text"
-            )
-        if ":" in node.value:
-            raise StackFileError(
-                f"{name}, line {line}: some programs read {node.value} as a number to base 60, others as text. Write a"
-                " plain number, or put it into quotes"
-            )
+    if not _is_bare(node, ":int", ":float"):
+        return None
+    line = node.start_mark.line + 1
+    if re.fullmatch(r"[-+]?0[0-9]+", node.value):
+        return Fault(
+            line,
+            f"YAML reads {node.value} as a number to base 8",
+            f"Write {int(node.value)}, or put it into quotes if it is text",
+        )
+    if ":" in node.value:
+        return Fault(
+            line,
+            f"some programs read {node.value} as a number to base 60, others as text",
+            "Write a plain number, or put it into quotes",
+        )
+    return None
 
 
 def _is_bare(node: yaml.Node, *tags: str) -> bool:
@@ -189,23 +203,21 @@ _GO_NUMBER = re.compile(
 )
 
 
-def _refuse_texts_that_are_numbers(name: str, root: yaml.Node) -> None:
+def _text_that_is_a_number(keys: Keys, node: yaml.Node) -> Fault | None:
     """Where text is expected, 1e3, 1.5e3, 0o17 and 0X1F are text here and numbers for Pulumi: a commit, a name.
 
     1.30 is the number 1.3 for both, which no later message could write as the file does.
     """
-    for keys, _, node in _below(root):
-        # What stands below `config:`, in either spelling of a setting.
-        path = [key.removeprefix(f"{NAMESPACE}:") if isinstance(key, str) else key for key in keys[1:]]
-        if _is_bare(node, ":str") and not node.value.startswith("_"):
-            differs = "Pulumi" if _GO_NUMBER.fullmatch(node.value.replace("_", "")) else ""
-            wrong = f"Pulumi reads {node.value} as a number, and other programs as text. Put it into quotes"
-        else:
-            read = _number(node)
-            differs = "" if read in ("", node.value) else read
-            wrong = f'YAML reads {node.value} as the number {read}. Put it into quotes: "{node.value}"'
-        if differs and takes_text(path, StackSettings):
-            raise StackFileError(f"{name}, line {node.start_mark.line + 1}: {wrong}")
+    # What stands below `config:`, in either spelling of a setting.
+    path = [key.removeprefix(f"{NAMESPACE}:") if isinstance(key, str) else key for key in keys[1:]]
+    if _is_bare(node, ":str") and not node.value.startswith("_"):
+        differs = "Pulumi" if _GO_NUMBER.fullmatch(node.value.replace("_", "")) else ""
+        what, fix = f"Pulumi reads {node.value} as a number, and other programs as text", "Put it into quotes"
+    else:
+        read = _number(node)
+        differs = "" if read in ("", node.value) else read
+        what, fix = f"YAML reads {node.value} as the number {read}", f'Put it into quotes: "{node.value}"'
+    return Fault(node.start_mark.line + 1, what, fix) if differs and takes_text(path, StackSettings) else None
 
 
 def _number(node: yaml.Node) -> str:
@@ -241,13 +253,11 @@ def refuse_other_files(path: Path, document: Mapping[str, Any]) -> None:
     )
 
 
-def _refuse_settings_at_the_top(name: str, text: str, document: dict[str, Any]) -> None:
+def _settings_at_the_top(text: str, document: Mapping[str, Any]) -> Iterator[Fault]:
     """Pulumi reads settings below `config:` and ignores everything else."""
-    stray = next((str(key) for key in document if str(key).startswith(f"{NAMESPACE}:")), None)
-    if stray is None:
-        return
-    number = next(number for number, line in enumerate(text.splitlines(), start=1) if stray in line)
-    raise StackFileError(
-        f"{name}, line {number}: {stray} stands at the top level, and settings are read below config: only. Write"
-        " config: above the settings, and indent each of them by two blanks"
-    )
+    for stray in (str(key) for key in document if str(key).startswith(f"{NAMESPACE}:")):
+        yield Fault(
+            next(number for number, line in enumerate(text.splitlines(), start=1) if stray in line),
+            f"{stray} stands at the top level, and settings are read below config: only",
+            "Write config: above the settings, and indent each of them by two blanks",
+        )

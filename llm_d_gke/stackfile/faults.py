@@ -3,57 +3,82 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import yaml
 
 from llm_d_gke.stackfile.paths import StackFileError
 
 
-def refuse_signs(name: str, text: str) -> None:
-    """Raise StackFileError for signs that are easily mistyped: tabs, other blanks and quotes, marks of a merge."""
-    _refuse_merge(name, text)
-    _refuse_tabs(name, text)
-    _refuse_dashes(name, text)
-    _refuse_lookalikes(name, text)
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """What is wrong in a line (counted from 1), and what to write."""
+
+    line: int
+    what: str
+    fix: str
 
 
-def _refuse_merge(name: str, text: str) -> None:
+def refuse(name: str, faults: Iterable[Fault]) -> None:
+    """Raise StackFileError with every fault. Those of the same words are one, with the lines of all."""
+    lines: dict[str, list[int]] = {}
+    first: dict[str, Fault] = {}
+    for fault in sorted(faults):
+        lines.setdefault(fault.what, []).append(fault.line)
+        first.setdefault(fault.what, fault)
+    if not first:
+        return
+    raise StackFileError(
+        "\n".join(f"{name}, line {one.line}: {what}. {one.fix}{_also(lines[what][1:])}" for what, one in first.items())
+    )
+
+
+def _also(lines: Sequence[int]) -> str:
+    return f". The same in {'line' if len(lines) == 1 else 'lines'} {', '.join(map(str, lines))}" if lines else ""
+
+
+def merge_faults(text: str) -> Iterator[Fault]:
+    """Where Git left a conflict: what is between its marks stands twice."""
     for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(r"(<{7}|>{7}) ", line):
-            raise StackFileError(
-                f"{name}, line {number}: Git left a conflict here. Keep one of the two versions, and remove the lines"
-                " that begin with <<<<<<<, ======= and >>>>>>>"
+        if re.match(r"<{7} ", line):
+            yield Fault(
+                number,
+                "Git left a conflict here",
+                "Keep one of the two versions, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>",
             )
 
 
-def _refuse_dashes(name: str, text: str) -> None:
+def sign_faults(text: str) -> Iterator[Fault]:
+    """Signs that are easily mistyped: tabs, dashes without a blank, other blanks, colons and quotes. One of a line."""
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = _tab(line) or _dash(line) or _lookalike(line)
+        if found is not None:
+            yield Fault(number, *found)
+
+
+def _tab(line: str) -> tuple[str, str] | None:
+    indent = line[: len(line) - len(line.lstrip())]
+    if "\t" in indent:
+        return (
+            "the line is indented with a tab, and YAML indents with spaces only",
+            f"Write {'  ' * max(1, len(indent))}{line.strip()}",
+        )
+    if re.match(r"\s*(- +)?[\w.:-]+:[ ]*\t", line):
+        return "a tab stands after the colon, and YAML takes blanks only", f"Write {' '.join(line.split())}"
+    if "\t" in re.sub(r"\"[^\"]*\"|'[^']*'|(?<!\S)#.*", "", line.strip()):
+        return "the line has a tab, and YAML takes blanks only", f"Write {' '.join(line.split())}"
+    return None
+
+
+def _dash(line: str) -> tuple[str, str] | None:
     """`-id: x` is a key that begins with a dash."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = re.fullmatch(r"(\s*)-([A-Za-z][A-Za-z0-9_]*:( .*)?)", line.rstrip())
-        if match is not None:
-            raise StackFileError(
-                f"{name}, line {number}: a blank is missing after the dash, so this is no element of a list. Write"
-                f" - {match[2]}"
-            )
-
-
-def _refuse_tabs(name: str, text: str) -> None:
-    for number, line in enumerate(text.splitlines(), start=1):
-        indent = line[: len(line) - len(line.lstrip())]
-        if "\t" in indent and line.strip() and not line.lstrip().startswith("#"):
-            raise StackFileError(
-                f"{name}, line {number}: the line is indented with a tab, and YAML indents with spaces only."
-                f" Write {'  ' * max(1, len(indent))}{line.strip()}"
-            )
-        if re.match(r"\s*(- +)?[\w.:-]+:[ ]*\t", line):
-            raise StackFileError(
-                f"{name}, line {number}: a tab stands after the colon, and YAML takes blanks only. Write"
-                f" {' '.join(line.split())}"
-            )
-        if "\t" in re.sub(r"\"[^\"]*\"|'[^']*'|(?<!\S)#.*", "", line.strip()):
-            raise StackFileError(
-                f"{name}, line {number}: the line has a tab, and YAML takes blanks only. Write {' '.join(line.split())}"
-            )
+    match = re.fullmatch(r"\s*-([A-Za-z][A-Za-z0-9_]*:( .*)?)", line.rstrip())
+    if match is None:
+        return None
+    return "a blank is missing after the dash, so this is no element of a list", f"Write - {match[1]}"
 
 
 # A colon as East Asian keyboards write it.
@@ -63,29 +88,25 @@ _BLANKS = "\u00a0\u2007\u202f\u3000\u200b\u2060\ufeff"
 _QUOTES = "\u201c\u201d\u201e\u2018\u2019"
 
 
-def _refuse_lookalikes(name: str, text: str) -> None:
+def _lookalike(line: str) -> tuple[str, str] | None:
     """YAML takes a no-break space for a letter of a key, and a typographic quotation mark for one of a value."""
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
-        if line.lstrip().startswith("#"):
-            continue
-        around = re.match(rf"\s*(?:- *)?[\w.:-]*[\s{_BLANKS}]*", line)
-        if around is not None and any(sign in around[0] for sign in _BLANKS):
-            plain = re.sub(f"[{_BLANKS}]", " ", line)
-            raise StackFileError(
-                f"{name}, line {number}: the line has a blank of another kind, such as a no-break space from a web"
-                f" page, which YAML takes for a letter. Write {plain.rstrip()!r} with ordinary blanks"
-            )
-        if re.match(rf"\s*(?:- *)?[\w.:-]+{_COLON}", line):
-            raise StackFileError(
-                f"{name}, line {number}: the colon after the key is a full-width one, which YAML takes for a letter."
-                f" Write {re.sub(f'{_COLON} *', ': ', line.strip(), count=1)}"
-            )
-        if re.search(rf"(?:^|[:\-\[,{{])\s*[{_QUOTES}]", line):
-            plain = re.sub(f"[{_QUOTES}]", '"', line.strip())
-            raise StackFileError(
-                f"{name}, line {number}: the value is in typographic quotation marks, which YAML takes for letters."
-                f" Write {plain}"
-            )
+    around = re.match(rf"\s*(?:- *)?[\w.:-]*[\s{_BLANKS}]*", line)
+    if around is not None and any(sign in around[0] for sign in _BLANKS):
+        plain = re.sub(f"[{_BLANKS}]", " ", line)
+        return (
+            "the line has a blank of another kind, such as a no-break space from a web page, which YAML takes for a"
+            " letter",
+            f"Write {plain.rstrip()!r} with ordinary blanks",
+        )
+    if re.match(rf"\s*(?:- *)?[\w.:-]+{_COLON}", line):
+        return (
+            "the colon after the key is a full-width one, which YAML takes for a letter",
+            f"Write {re.sub(f'{_COLON} *', ': ', line.strip(), count=1)}",
+        )
+    if re.search(rf"(?:^|[:\-\[,{{])\s*[{_QUOTES}]", line):
+        plain = re.sub(f"[{_QUOTES}]", '"', line.strip())
+        return "the value is in typographic quotation marks, which YAML takes for letters", f"Write {plain}"
+    return None
 
 
 def fault(name: str, text: str, error: yaml.MarkedYAMLError) -> str:

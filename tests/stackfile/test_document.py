@@ -128,6 +128,35 @@ def test_a_fault_says_where_what_and_how(tmp_path: Path, text: str, line: int, w
     assert "<unicode string>" not in error_text
 
 
+def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
+    text = """llm-d:paused: true
+config:
+  llm-d:cluster: {version: 1.30}
+  llm-d:location: “us-central1-a”
+  llm-d:labels: {a: 010, b: 1e3}
+  llm-d:location: x
+  llm-d:models:
+    - id: a/b
+      id: a/c
+      replicas: 010
+llm-d:project: mine
+"""
+    (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StackFileError) as refused:
+        load(tmp_path, "s")
+    messages = str(refused.value).splitlines()
+    assert [int(message.split("line ")[1].split(":")[0]) for message in messages] == [1, 3, 4, 5, 5, 6, 9, 11]
+    assert messages[4].endswith("Write 10, or put it into quotes if it is text. The same in line 10")
+
+
+def test_a_fault_of_every_line_is_said_once(tmp_path: Path) -> None:
+    text = "config:\n  llm-d:accelerator:\n" + "".join(f"\tkey{number}: x\n" for number in range(3))
+    (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StackFileError) as refused:
+        load(tmp_path, "s")
+    assert str(refused.value).endswith("Write   key0: x. The same in lines 4, 5")
+
+
 @pytest.mark.parametrize("text", ["e3", "1e", "v1e3", "1.2.3", "12ef45", "_1e3", "1e3 tokens", "0x", "us-east1"])
 def test_text_that_no_parser_takes_for_a_number_stays(tmp_path: Path, text: str) -> None:
     (tmp_path / "Pulumi.s.yaml").write_text(f"config:\n  llm-d:labels: {{a: {text}}}\n", encoding="utf-8")
