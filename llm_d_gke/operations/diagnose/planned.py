@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from llm_d_gke.kube import KubeError, Unreachable
+from llm_d_gke.kube import KubeError
 from llm_d_gke.operations.diagnose.cause import Cause
 from llm_d_gke.operations.diagnose.messages import cause_of_state
 from llm_d_gke.operations.live_stack.stack import LiveStack
-from llm_d_gke.operations.verify.checks.objects import object_differences, shortened
-
-_READERS = 8
+from llm_d_gke.operations.verify.checks.objects import differences_of, shortened
 
 
 def compared(live: LiveStack, planned: Iterable[dict[str, Any]]) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
@@ -20,22 +17,10 @@ def compared(live: LiveStack, planned: Iterable[dict[str, Any]]) -> tuple[tuple[
 
     The role `view` lists neither Secrets nor most custom resources: one line names their kinds.
     """
-    in_namespace = [item for item in planned if item["metadata"].get("namespace") == live.namespace]
-
-    def differing(item: dict[str, Any]) -> list[str] | KubeError:
-        try:
-            return object_differences(live, item)
-        except Unreachable:
-            raise
-        except KubeError as error:
-            return error
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        results = list(pool.map(differing, in_namespace))
-    sentences = [sentence for result in results if not isinstance(result, KubeError) for sentence in result]
+    results = differences_of(live, (item for item in planned if item["metadata"].get("namespace") == live.namespace))
+    sentences = [sentence for _, result in results if not isinstance(result, KubeError) for sentence in result]
     sentences.sort(key=lambda sentence: not sentence.endswith(" does not exist"))
-    unread = {str(item["kind"]): result for item, result in zip(in_namespace, results, strict=True)}
-    errors = {kind: error for kind, error in unread.items() if isinstance(error, KubeError)}
+    errors = {str(item["kind"]): result for item, result in results if isinstance(result, KubeError)}
     kinds = ", ".join(sorted(errors))
     unreadable = tuple([f"{kinds}, to compare them with the plan: {error}" for error in errors.values()][:1])
     if not sentences:

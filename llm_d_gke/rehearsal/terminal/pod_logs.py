@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from llm_d_gke.planning import StackPlan
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.on_gke import not_up_here
 
 _POLL_SECONDS = 0.5
+# The most that a model server's pod has: the engine, a side-car, and what copies weights or reads a bucket.
+_CONTAINERS = 4
 
 
 def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | None = None) -> None:
@@ -23,19 +26,7 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | 
     NotUpError, and RehearsalError where no pod has this name.
     """
     if not (paths.is_up and paths.pod_logs.exists()):
-        last = "" if tail is None else f" --tail {tail}"
-        raise not_up_here(
-            paths.stack,
-            lambda plan: [
-                *(
-                    []
-                    if pod is None
-                    else [f"kubectl get pods --namespace {plan.namespace.name} | grep {shlex.quote(pod)}"]
-                ),
-                f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow{last}"
-                f" {f'deployment/{plan.models[0].servers[0].name}' if pod is None else 'NAME'}",
-            ],
-        )
+        raise not_up_here(paths.stack, lambda plan: _logs_on_gke(plan, pod, tail))
     positions: dict[Path, int] = {}
     while True:
         files = _logs_of(paths, pod)
@@ -53,6 +44,21 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | 
         if not follow:
             return
         time.sleep(_POLL_SECONDS)
+
+
+def _logs_on_gke(plan: StackPlan, pod: str | None, tail: int | None) -> Iterator[str]:
+    """kubectl's commands: it takes whole names of pods, and follows five logs unless it is told of more."""
+    logs = f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow"
+    if pod is not None:
+        yield f"kubectl get pods --namespace {plan.namespace.name} | grep {shlex.quote(pod)}"
+        yield f"{logs}{'' if tail is None else f' --tail {tail}'} NAME"
+        return
+    for server in (server for model in plan.models for server in model.servers):
+        labels = ",".join(f"{key}={value}" for key, value in server.selector.items())
+        pods = server.most_replicas * (server.group.size if server.group is not None else 1)
+        # By labels kubectl prints the last ten lines only, unless it is told otherwise.
+        last = -1 if tail is None else tail
+        yield f"{logs} --tail {last} --prefix --max-log-requests {pods * _CONTAINERS} --selector {labels}"
 
 
 def _logs_of(paths: StackPaths, pod: str | None) -> list[Path]:

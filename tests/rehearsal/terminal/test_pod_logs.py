@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.planning import plan_config
 from llm_d_gke.rehearsal.errors import NotUpError, RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 
 @pytest.fixture
@@ -30,6 +32,22 @@ def test_on_gke_a_part_of_a_name_is_looked_up_first(tmp_path: Path) -> None:
     *_, look, logs, _ = str(error.value).splitlines()
     assert look.endswith("| grep vllm")
     assert logs.endswith("--follow NAME")
+
+
+def test_on_gke_the_logs_of_every_server_are_followed(tmp_path: Path) -> None:
+    """Of a Deployment kubectl would print one pod's log, and of prefill and decode those of one alone."""
+    with pytest.raises(NotUpError) as error:
+        print_logs(StackPaths("disaggregated-tpu", tmp_path), None, follow=False, tail=20)
+    logs = [line for line in str(error.value).splitlines() if "kubectl logs" in line]
+    plan = plan_config("disaggregated-tpu", load_assumed("disaggregated-tpu"))
+    servers = plan.models[0].servers
+    assert len(logs) == len(servers) == 2
+    for line, server in zip(logs, servers, strict=True):
+        words = line.split()
+        assert words[words.index("--tail") + 1] == "20"
+        assert int(words[words.index("--max-log-requests") + 1]) >= server.most_replicas
+        selected = dict(pair.split("=") for pair in words[words.index("--selector") + 1].split(","))
+        assert selected == dict(server.selector)
 
 
 @pytest.mark.parametrize(

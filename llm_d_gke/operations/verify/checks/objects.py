@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from llm_d_gke.kube import KubeError, Unreachable
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
 from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, judged, passed
@@ -30,9 +31,11 @@ def objects_as_planned(ctx: CheckContext) -> Result:
     """Every Kubernetes object of the plan exists, and each planned field has its value."""
     assert ctx.planned is not None, "recorded for this check"
     live, planned = ctx.live, ctx.planned.result()
-    with ThreadPoolExecutor(_READERS) as pool:
-        problems = list(pool.map(lambda item: object_differences(live, item), planned))
-    wrong = [sentence for sentences in problems for sentence in sentences]
+    wrong: list[str] = []
+    for _, result in differences_of(live, planned):
+        if isinstance(result, KubeError):
+            raise result
+        wrong += result
     if not wrong:
         return passed(f"{len(planned)} objects exist and have every planned value")
     return failed(shortened(wrong), live.restore)
@@ -41,6 +44,26 @@ def objects_as_planned(ctx: CheckContext) -> Result:
 def shortened(sentences: Sequence[str]) -> str:
     more = f" and {len(sentences) - _MAX_LISTED} more" if len(sentences) > _MAX_LISTED else ""
     return "; ".join(sentences[:_MAX_LISTED]) + more
+
+
+def differences_of(
+    live: LiveStack, planned: Iterable[dict[str, Any]]
+) -> list[tuple[dict[str, Any], list[str] | KubeError]]:
+    """Each object of the plan with the sentences of `object_differences`, or why it could not be read.
+
+    Raises Unreachable.
+    """
+
+    def result(item: dict[str, Any]) -> tuple[dict[str, Any], list[str] | KubeError]:
+        try:
+            return item, object_differences(live, item)
+        except Unreachable:
+            raise
+        except KubeError as error:
+            return item, error
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(result, planned))
 
 
 def object_differences(live: LiveStack, planned: dict[str, Any]) -> list[str]:
