@@ -168,8 +168,8 @@ bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench
 dashboard: $(STAMP) ## serve a page with the metrics of the rehearsed STACK; ARGS='--out page.html' writes it once
 	@$(CLI) dashboard $(STACK) $(ARGS)
 
-monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
-	@$(CLI) monitoring-files $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring) $(ARGS)
+monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana, in monitoring/STACK or OUT
+	@$(CLI) monitoring-files $(STACK) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (the one on the PATH, or built from its Go module)
 	@$(CLI) check-alerts

@@ -174,12 +174,14 @@ def dashboard(
 def monitoring_files(
     stack: Stack,
     config: Changes = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("monitoring"),
+    out: Annotated[
+        Path | None, option("--out", "-o", help="Folder to write to; without it monitoring/STACK.", file_okay=False)
+    ] = None,
 ) -> int:
     """Write a stack's alerts and dashboard as files for a Prometheus and a Grafana."""
     from llm_d_gke.operations.monitoring.command import write_monitoring_files
 
-    return write_monitoring_files(stack, overrides(config), out)
+    return write_monitoring_files(stack, overrides(config), out or Path("monitoring") / stack)
 
 
 def check_alerts() -> int:

@@ -14,19 +14,21 @@ from llm_d_gke.cli.files import write_file
 from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.operations.logs_check.reader import read_log
 from llm_d_gke.operations.logs_check.summary import summarize, table
+from llm_d_gke.wording import wrapped
 
 
 def check_rows(file: Path, out: Path | None) -> int:
     """Judge a list of starts, or an object with them as `rows`. `out` gets each judgment and the summary."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        log = f" A log of vLLM is made into rows by `bin/llmd logs-read {file}`." if file.suffix != ".json" else ""
+        return _refused(f"{file} is not JSON: an error in line {error.lineno}, column {error.colno}.{log}")
     except (OSError, ValueError) as error:
-        print(f"{file} cannot be read: {error}", file=sys.stderr)
-        return REFUSED
+        return _refused(f"{file} cannot be read: {error}")
     rows = document.get("rows") if isinstance(document, dict) else document
     if not isinstance(rows, list):
-        print(f"{file} holds no list of rows", file=sys.stderr)
-        return REFUSED
+        return _refused(f"{file} holds no list of rows, which begins with [")
     judgments = judge_rows(rows, file.parent)
     summary = summarize(judgments)
     if out is not None:
@@ -46,10 +48,15 @@ def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
         content = log.read_bytes()
         # What PowerShell redirects to a file is UTF-16.
         encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        row = {"id": log.stem, **read_log(content.decode(encoding, errors="replace"))}
+        row = read_log(content.decode(encoding, errors="replace"))
     except (OSError, ValueError) as error:
-        print(f"{log} cannot be read: {error}", file=sys.stderr)
-        return REFUSED
+        return _refused(f"{log} cannot be read: {error}")
+    if not row:
+        return _refused(
+            f"{log} has none of the lines that vLLM writes when it starts, such as Model loading took, Available KV"
+            " cache memory or GPU KV cache size. Give the whole log of the engine's container"
+        )
+    row = {"id": log.stem, **row}
     for assignment in added:
         name, _, value = assignment.partition("=")
         try:
@@ -61,6 +68,11 @@ def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
     else:
         _write(out, [row])
     return DONE
+
+
+def _refused(sentence: str) -> int:
+    print(wrapped(sentence), file=sys.stderr)
+    return REFUSED
 
 
 def _write(path: Path, document: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from llm_d_gke import catalog
@@ -23,7 +24,7 @@ from llm_d_gke.planning.serving.engine_paths import TOKEN_DIRECTORY, TOKEN_KEY
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource, ModelSettings
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
-from llm_d_gke.wording import count, wrapped
+from llm_d_gke.wording import WIDTH, count, wrapped
 
 
 def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
@@ -56,33 +57,40 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
 def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, BucketSource]], out: Path) -> Iterator[str]:
     namespace = plan.namespace.name
     catalog_ = catalog.load()
-    yield "# The cluster, from an up with llm-d:paused: true where the bucket is still empty"
+    yield _comment("The cluster, from an up with llm-d:paused: true where the bucket is still empty")
     yield shown_project(plan.get_credentials)
-    yield "\n# The Job may write to its bucket, and to no other"
+    yield "\n" + _comment("The Job may write to its bucket, and to no other")
     for model, _, source in staged:
         yield _binding("add", plan, model, source)
     for model, own, _ in staged:
         entry = catalog_.find_model(own.id)
         if entry is None or entry.gated:
-            yield f"\n# The token of a gated model: in this Secret only, which only the Job of {own.id} mounts"
+            yield "\n" + _comment(
+                f"The token of a gated model: in this Secret only, which only the Job of {own.id} mounts"
+            )
             yield "read -rsp 'Hugging Face token: ' HF_TOKEN"
             yield (
                 f"kubectl create secret generic {token_secret(model)} --namespace {namespace}"
                 ' --from-file=HF_TOKEN=<(printf %s "$HF_TOKEN")'
             )
             yield "unset HF_TOKEN"
-    yield "\n# Copy; a second run goes on where the first one stopped"
+    yield "\n" + _comment("Copy; a second run goes on where the first one stopped")
     yield f"kubectl apply -f {out}"
     for model, *_ in staged:
         yield f"kubectl logs --namespace {namespace} job/{stage_name(model)} --container copy --follow"
         yield f"kubectl wait --namespace {namespace} --for=condition=Complete job/{stage_name(model)} --timeout=2h"
-    yield "\n# Leave nothing behind, the token first"
+    yield "\n" + _comment("Leave nothing behind, the token first")
     for model, _, source in staged:
         yield f"kubectl delete secret {token_secret(model)} --namespace {namespace} --ignore-not-found"
         yield _binding("remove", plan, model, source)
     yield f"kubectl delete -f {out}"
     if note := project_note(plan.project):
-        yield f"\n# {note}"
+        yield "\n" + _comment(note)
+
+
+def _comment(text: str) -> str:
+    """Lines that a shell passes over, when they are pasted with the commands."""
+    return indent(wrapped(text, WIDTH - len("# ")), "# ")
 
 
 def _binding(verb: str, plan: StackPlan, model: ModelPlan, source: BucketSource) -> str:

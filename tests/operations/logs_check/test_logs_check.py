@@ -289,12 +289,17 @@ def test_a_build_between_releases_may_have_a_model_that_the_release_before_lacks
     assert judged(**changes, version="0.17.2rc1.dev133+g9279c59a0").call == "fits"
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "3"], ids=["broken", "no list", "a number"])
-def test_a_file_without_rows_is_said(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("[{,", "is not JSON: an error in line 1, column 3"), ("{}", "holds no list"), ("3", "holds no list")],
+)
+def test_a_file_without_rows_is_said(
+    content: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(content, encoding="utf-8")
     assert llmd("logs-check", str(rows)) == 2
-    assert "rows.json" in capsys.readouterr().err
+    assert f"rows.json {words}" in " ".join(capsys.readouterr().err.split())
 
 
 LOG = """\
@@ -591,6 +596,14 @@ def test_a_log_is_read_in_the_encoding_of_its_shell(
     log.write_text(LOG, encoding=encoding)
     assert llmd("logs-read", str(log)) == 0
     assert json.loads(capsys.readouterr().out) == [{"id": "start", **read_log(LOG)}]
+
+
+def test_a_file_that_is_no_log_makes_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "nginx.log"
+    other.write_text("GET / 200\n", encoding="utf-8")
+    assert llmd("logs-read", str(other), "--add", "accelerator=nvidia-l4", "--out", str(tmp_path / "row.json")) == 2
+    assert "none of the lines that vLLM writes" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "row.json").exists()
 
 
 def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

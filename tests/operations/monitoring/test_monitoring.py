@@ -50,6 +50,14 @@ def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.Ca
     assert sorted(file.name for file in (tmp_path / "own").iterdir()) == ["dashboard.json", "rules.yaml"]
 
 
+def test_each_stacks_files_have_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a second stack in the same folder replaced the first's."""
+    monkeypatch.chdir(tmp_path)
+    for stack in ("gpu", "tpu"):
+        assert llmd("monitoring-files", stack, "-c", "monitoring={alerts: {}}") == 0
+    assert sorted(file.parent.name for file in Path("monitoring").rglob("rules.yaml")) == ["gpu", "tpu"]
+
+
 def test_without_promtool_nothing_passes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -35,7 +35,13 @@ def test_without_a_project_commands_have_a_word_to_replace(written: tuple[dict[s
     assert "project-not-set" not in written[1]
     assert "--project PROJECT " in written[1]
     assert "serviceAccount:PROJECT.svc.id.goog[" in written[1]
-    assert "Set llm-d:project" in written[1]
+
+
+def test_comments_fit_a_terminal_and_are_none_of_the_commands(written: tuple[dict[str, Any], str]) -> None:
+    comments = [line for line in written[1].splitlines() if line.startswith("# ")]
+    assert len(comments) > 5
+    assert max(map(len, comments)) <= 80
+    assert "Set llm-d:project" in " ".join(line.removeprefix("# ") for line in comments)
 
 
 class TestManifest:
