@@ -65,22 +65,23 @@ def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) 
 
 
 def report(findings: Sequence[Finding], consequence: str = "nothing was changed") -> str:
-    """All findings as one text, errors before warnings. `consequence` is that of the errors."""
-    errors = [f for f in findings if f.severity is Severity.ERROR]
-    warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
-    acknowledged = [f for f in findings if f.acknowledged is not None]
-    head = f"{count(len(errors), 'error')}, {consequence}:" if errors else count(len(warnings), "warning") + ":"
-    return "\n\n".join(
-        [
-            head,
-            *map(str, errors),
-            *map(labeled, (*warnings, *acknowledged)),
-        ]
-    )
+    """All findings as one text below their number. `consequence` is that of the errors."""
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    warnings = sum(finding.severity is Severity.WARNING and finding.acknowledged is None for finding in findings)
+    head = f"{count(errors, 'error')}, {consequence}:" if errors else f"{count(warnings, 'warning')}:"
+    return f"{head}\n\n{in_full(findings)}"
+
+
+def in_full(findings: Iterable[Finding]) -> str:
+    """Every finding: errors, warnings, and the acknowledged ones last."""
+    ordered = sorted(findings, key=lambda f: (f.severity is not Severity.ERROR, f.acknowledged is not None))
+    return "\n\n".join(map(labeled, ordered))
 
 
 def labeled(finding: Finding) -> str:
-    """A finding that refuses nothing, with the word for what it is in front."""
+    """A finding, with the word for what it is in front where it refuses nothing."""
+    if finding.severity is Severity.ERROR:
+        return str(finding)
     return f"({'warning' if finding.acknowledged is None else 'acknowledged'}) {finding}"
 
 

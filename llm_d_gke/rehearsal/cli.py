@@ -162,13 +162,15 @@ def why(
 
 def explain(error: Exception, *, reads_only: bool = False) -> Failure | None:
     """The printed text of an error of a command, which may be one that only reads. None for a defect."""
-    from llm_d_gke.cli.findings import refusal_text
     from llm_d_gke.planning import RefusedError
+    from llm_d_gke.planning.findings import report
     from llm_d_gke.planning.setting_errors.unread_parts import with_own_findings
     from llm_d_gke.stackfile import StackFileError
+    from llm_d_gke.wording import wrapped
 
     if isinstance(error, RefusedError):
-        return Failure(refusal_text(error.findings, reads_only=reads_only), REFUSED)
+        consequence = "the stack is refused" if reads_only else "nothing was changed"
+        return Failure(wrapped(report(error.findings, consequence)), REFUSED)
     if isinstance(error, StackFileError):
         return Failure(with_own_findings(error), REFUSED)
     # Imports Pulumi's SDK, which cannot be in one environment with Google's client libraries of `preflight`.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.cli.findings import findings_text, refusal_text
 from llm_d_gke.cli.options import overrides
 from llm_d_gke.cli.text import shell_lines
-from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.findings import Finding, Severity, in_full, report
 from llm_d_gke.wording import count, wrapped
 
 
@@ -57,13 +56,13 @@ def test_a_command_stays_on_one_line(text: str, command: str) -> None:
 
 def test_findings_fit_a_terminal_and_lose_no_word() -> None:
     long = " ".join(["prompts and answers cross the internet unencrypted"] * 5)
-    text = findings_text([finding("a", rule=long)])
+    text = wrapped(in_full([finding("a", rule=long)]))
     assert max(map(len, text.splitlines())) <= 80
     assert long in " ".join(text.split())
 
 
 def test_errors_come_before_warnings() -> None:
-    text = refusal_text([finding("a", Severity.WARNING), finding("b"), finding("c")])
+    text = report([finding("a", Severity.WARNING), finding("b"), finding("c")])
     assert text.startswith("2 errors, nothing was changed:\n\nLLMD-X  llm-d:b = x")
     assert text.index("llm-d:c") < text.index("(warning) LLMD-X  llm-d:a")
 

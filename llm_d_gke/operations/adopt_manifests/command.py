@@ -12,14 +12,13 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.catalog.catalog import Catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.findings import findings_text
 from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
 from llm_d_gke.operations.size.command import check_stack_name
 from llm_d_gke.planning import RefusedError, plan_config
-from llm_d_gke.planning.findings import report
+from llm_d_gke.planning.findings import in_full, report
 from llm_d_gke.planning.hardware_names import accelerators_named
 from llm_d_gke.planning.serving.extra_args import flag_of
 from llm_d_gke.planning.suggest import did_you_mean
@@ -109,7 +108,7 @@ def _judge(stack: str, settings: Settings) -> int:
     try:
         plan = plan_config(stack, config)
     except RefusedError as refused:
-        print(f"\nThe stack file is refused as it is:\n\n{findings_text(refused.findings)}")
+        print(f"\nThe stack file is refused as it is:\n\n{wrapped(in_full(refused.findings))}")
         return REFUSED
     print("\nThe stack can be planned." + ("" if not plan.warnings else "\n"))
     if plan.warnings:

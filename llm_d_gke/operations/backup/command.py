@@ -9,12 +9,12 @@ from itertools import zip_longest
 from rich.console import Console
 
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
-from llm_d_gke.cli.findings import refusal_text
 from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
 from llm_d_gke.operations.report.formatting import money
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config
+from llm_d_gke.planning.findings import report
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
 from llm_d_gke.stackfile.assumptions import assume_unset
@@ -95,7 +95,7 @@ def _restore(
     try:
         after, _ = _planned(before.stack, moved)
     except RefusedError as refused:
-        console.print(refusal_text(refused.findings), markup=False, highlight=False)
+        console.print(wrapped(report(refused.findings)), markup=False, highlight=False)
         return REFUSED
     for line in left_behind(settings, after.location, session):
         console.print(wrapped(f"- {line}"), markup=False, highlight=False, soft_wrap=True)

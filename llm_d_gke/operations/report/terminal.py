@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.cli.findings import findings_text
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
-from llm_d_gke.wording import WIDTH
+from llm_d_gke.planning.findings import in_full
+from llm_d_gke.wording import WIDTH, wrapped
 
 # A variable for updates that follow each other, such as the steps of an upgrade, whose plan was printed before.
 WITHOUT_VERDICT = "LLM_D_WITHOUT_VERDICT"
@@ -34,7 +34,7 @@ def report_text(facts: StackFacts) -> str:
     parts = [REFUSED] if facts.refused else []
     parts.append(summary(facts))
     if facts.findings:
-        parts.append(findings_text(facts.findings))
+        parts.append(wrapped(in_full(facts.findings)))
     if assumed := [note for note in facts.assumptions if not note.endswith("is encrypted and not read")]:
         parts.append(drawn(Text(f"Assumed for this report: {'; '.join(assumed)}.")).rstrip())
     return "\n\n".join(parts)

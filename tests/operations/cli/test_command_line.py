@@ -177,7 +177,7 @@ def test_logged_starts_are_judged_from_the_command_line(tmp_path: Path, capsys: 
     assert llmd("logs-check", str(rows), "--out", str(tmp_path / "result.json")) == 0
     assert (tmp_path / "result.json").exists()
     log = tmp_path / "start.log"
-    log.write_text("nothing of vLLM\n", encoding="utf-8")
+    log.write_text("Model loading took 1.5 GiB memory\n", encoding="utf-8")
     capsys.readouterr()
     assert llmd("logs-read", str(log), "--add", "accelerator=nvidia-l4") == 0
     assert '"accelerator": "nvidia-l4"' in capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_every_path_of_out_reaches_the_one_place_that_explains_it() -> None:
         ("report", "gpu"),
         ("diff", "gpu", "tpu"),
         ("logs-check", "file"),
-        ("logs-read", "file"),
+        ("logs-read", "start.log"),
     ],
 )
 def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
@@ -219,6 +219,7 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("[]", encoding="utf-8")
+    (tmp_path / "start.log").write_text("Model loading took 1.5 GiB memory\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert llmd(*command, "--out", path) == 2
     sentence = f"{path} cannot be written: a folder of this path is a file. Write to another path with --out."
