@@ -54,7 +54,7 @@ def long_form(name: str) -> str:
 @functools.cache
 def _opposites() -> Mapping[str, str]:
     """Since 0.33 `--disable-x` is `--no-enable-x` as well, and `--enable-x` is `--no-disable-x`."""
-    options = {option for name in versions() for option in load_facts(name).options}
+    options = _options_of_all_tables()
     pairs = (("--no-enable-", "--disable-"), ("--no-disable-", "--enable-"))
     opposites = {
         option.replace(begin, other, 1): option
@@ -106,11 +106,15 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
 
 
 @functools.cache
+def _options_of_all_tables() -> frozenset[str]:
+    return frozenset(option for name in versions() for option in load_facts(name).options)
+
+
 def _options_of_any_version(version: str) -> tuple[str, ...]:
     """For a version before every table: what it and all others that were read have. Empty where none was read."""
     if version_numbers(version) < _READ_SINCE:
         return ()
-    return (*load_engine().earlier_options, *(option for name in versions() for option in load_facts(name).options))
+    return (*load_engine().earlier_options, *sorted(_options_of_all_tables()))
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:

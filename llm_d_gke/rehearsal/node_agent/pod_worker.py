@@ -335,14 +335,7 @@ class PodWorker:
             self._deleting_since = moment
         passed = moment - self._deleting_since
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if self._left_out_since is None and not self._kubelet.listed(self.address):
-            self._left_out_since = moment
-        noticed = self._left_out_since is not None and moment - self._left_out_since >= LONGEST_PRE_STOP
-        if (
-            passed < min(self._pre_stop_seconds(), grace)
-            and not noticed
-            and [container for container in self._mains if container.alive]
-        ):
+        if passed < min(self._pre_stop_seconds(), grace) and not self._is_noticed(moment) and self._is_running():
             return
         for containers in (self._mains, self._inits):
             for container in containers:
@@ -350,6 +343,15 @@ class PodWorker:
             if [container for container in containers if not container.stopped()]:
                 return
         self.terminated = True
+
+    def _is_noticed(self, moment: float) -> bool:
+        """Whether the load balancer has left the pod out for as long as a shortened preStop sleep lasts."""
+        if self._left_out_since is None and not self._kubelet.listed(self.address):
+            self._left_out_since = moment
+        return self._left_out_since is not None and moment - self._left_out_since >= LONGEST_PRE_STOP
+
+    def _is_running(self) -> bool:
+        return any(container.alive for container in self._mains)
 
     def _pre_stop_seconds(self) -> float:
         """The longest preStop sleep in seconds."""
