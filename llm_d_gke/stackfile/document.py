@@ -13,7 +13,7 @@ import yaml
 from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.settings.fields import takes_text
 from llm_d_gke.settings.stack import StackSettings
-from llm_d_gke.stackfile.faults import Fault, fault, merge_faults, refuse, sign_faults
+from llm_d_gke.stackfile.faults import Fault, merge_faults, refuse, sign_faults, syntax_error
 from llm_d_gke.stackfile.paths import StackFileError, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
@@ -50,7 +50,7 @@ def parse(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         refuse(path.name, faults)
         if isinstance(error, yaml.MarkedYAMLError):
-            raise StackFileError(fault(path.name, text, error)) from error
+            raise StackFileError(syntax_error(path.name, text, error)) from error
         raise StackFileError(f"{path.name} is not valid YAML: {error}") from error
     if isinstance(document, dict):
         faults += _settings_at_the_top(text, document)
@@ -167,7 +167,7 @@ def _twice(node: yaml.Node) -> Iterator[Fault]:
 def _misread(root: yaml.Node) -> Iterator[Fault]:
     """Keys and values that are numbers for one parser and text, or another number, for the other."""
     for keys, start, value in _below(root):
-        bases = [found for node in {start, value} if (found := _other_number(node)) is not None]
+        bases = [number for node in {start, value} if (number := _other_number(node)) is not None]
         text = None if bases else _text_that_is_a_number(keys, value)
         yield from bases if text is None else [text]
 

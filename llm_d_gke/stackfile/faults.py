@@ -30,7 +30,9 @@ def refuse(name: str, faults: Iterable[Fault]) -> None:
     if not first:
         return
     raise StackFileError(
-        "\n".join(f"{name}, line {one.line}: {what}. {one.fix}{_also(lines[what][1:])}" for what, one in first.items())
+        "\n".join(
+            f"{name}, line {fault.line}: {what}. {fault.fix}{_also(lines[what][1:])}" for what, fault in first.items()
+        )
     )
 
 
@@ -54,9 +56,9 @@ def sign_faults(text: str) -> Iterator[Fault]:
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _tab(line) or _dash(line) or _lookalike(line)
-        if found is not None:
-            yield Fault(number, *found)
+        wrong = _tab(line) or _dash(line) or _lookalike(line)
+        if wrong is not None:
+            yield Fault(number, *wrong)
 
 
 def _tab(line: str) -> tuple[str, str] | None:
@@ -109,7 +111,7 @@ def _lookalike(line: str) -> tuple[str, str] | None:
     return None
 
 
-def fault(name: str, text: str, error: yaml.MarkedYAMLError) -> str:
+def syntax_error(name: str, text: str, error: yaml.MarkedYAMLError) -> str:
     """A parser's error with the line that is wrong, which is often the one before."""
     lines = text.splitlines()
     mark = error.problem_mark or error.context_mark

@@ -47,7 +47,7 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | 
 
 
 def _logs_on_gke(plan: StackPlan, pod: str | None, tail: int | None) -> Iterator[str]:
-    """kubectl's commands: it takes whole names of pods, and follows five logs unless it is told of more."""
+    """kubectl's commands: it takes whole names of pods, and follows five logs unless a number is given."""
     logs = f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow"
     if pod is not None:
         yield f"kubectl get pods --namespace {plan.namespace.name} | grep {shlex.quote(pod)}"
@@ -56,7 +56,7 @@ def _logs_on_gke(plan: StackPlan, pod: str | None, tail: int | None) -> Iterator
     for server in (server for model in plan.models for server in model.servers):
         labels = ",".join(f"{key}={value}" for key, value in server.selector.items())
         pods = server.most_replicas * (server.group.size if server.group is not None else 1)
-        # By labels kubectl prints the last ten lines only, unless it is told otherwise.
+        # By labels kubectl prints the last ten lines only, unless a number is given.
         last = -1 if tail is None else tail
         yield f"{logs} --tail {last} --prefix --max-log-requests {pods * _CONTAINERS} --selector {labels}"
 
