@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
 from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 
@@ -21,6 +21,8 @@ PREFIX_DECIDER = "prefix-based-pd-decider"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
 _PREPARED = "prepareDataPlugins"
+# Of a prompt's beginning. The first one, where it is above 0, goes before the second.
+_COMPARED_TOKENS, _COMPARED_BLOCKS = "maxPrefixTokensToMatch", "maxPrefixBlocksToMatch"
 
 # By this factor the index of prefixes is larger than the engine's cache: texts have up to 6 characters a token, where
 # pickers count 4, and the estimate of the cache errs. With an index that is too small, a prompt goes elsewhere although
@@ -61,12 +63,14 @@ class PrefixIndex:
     """How prompts are cut into blocks and remembered.
 
     `block_tokens` of None leaves the size of blocks to the picker. `cached_tokens` are what one engine's cache is
-    estimated to hold; None leaves the size of the approximate index to the picker.
+    estimated to hold; None leaves the size of the approximate index to the picker. `longest_tokens` are those of the
+    longest request; None leaves to the picker how much of a prompt it compares.
     """
 
     block_tokens: int | None = None
     precise: PreciseIndex | None = None
     cached_tokens: int | None = None
+    longest_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -207,29 +211,40 @@ class _Scoring:
             source = {"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}
             self.data_layer = {"dataLayer": {"sources": [source]}}
         elif weights.prefix > 0 and index.block_tokens is not None:
-            producers, parameters[PREFIX] = _approximate_index_plugins(picker, index.block_tokens, index.cached_tokens)
+            producers, parameters[PREFIX] = _approximate_index_plugins(picker, index.block_tokens, index)
         if no_hit > 0:
             parameters[NO_HIT] = _no_hit_parameters(picker, parameters.get(PREFIX, {}))
         self.plugins = [*producers, *(_plugin(picker, kind, **parameters.get(kind, {})) for kind, _ in used)]
 
 
-def _approximate_index_plugins(
-    picker: Picker, block_tokens: int, cached_tokens: int | None
-) -> tuple[list[Config], Config]:
+def _approximate_index_plugins(picker: Picker, block_tokens: int, index: PrefixIndex) -> tuple[list[Config], Config]:
     """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the index."""
     scorer = picker.plugins[PREFIX]
     takes = parameters_of(scorer).model_fields
     in_scorer = not takes.keys().isdisjoint({"blockSize", "blockSizeTokens"})
-    least = 0 if in_scorer else picker.plugins[APPROXIMATE].least_block_tokens
-    size, index = _index(block_tokens, cached_tokens, least)
+    holder = scorer if in_scorer else picker.plugins[APPROXIMATE]
+    size, sized = _index(block_tokens, index.cached_tokens, 0 if in_scorer else holder.least_block_tokens)
+    parameters = sized | _compared(holder, size, index.longest_tokens or 0)
     if "blockSize" in takes:
-        return [], {"blockSize": size * _CHARACTERS_A_TOKEN, **index}
+        return [], {"blockSize": size * _CHARACTERS_A_TOKEN, **parameters}
     if in_scorer:
-        used = {name: value for name, value in index.items() if name not in scorer.unused}
+        used = {name: value for name, value in parameters.items() if name not in scorer.unused}
         return [], {"blockSizeTokens": size, **used}
     # A scorer without an explicit producer creates one, with defaults.
-    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=size, **index)
+    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=size, **parameters)
     return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
+
+
+def _compared(holder: Plugin, size: int, longest: int) -> Config:
+    """How much of a prompt is compared, where the plugin's default ends before the longest one does.
+
+    Beyond that all replicas look equal (hashPrompt of gateway-api-inference-extension v1.2.0 and v1.5.0, 256 blocks).
+    """
+    defaults = {name: field.default for name, field in parameters_of(holder).model_fields.items()}
+    tokens = defaults.get(_COMPARED_TOKENS) or 0
+    if longest <= (tokens or defaults[_COMPARED_BLOCKS] * size):
+        return {}
+    return {_COMPARED_TOKENS: longest} if tokens else {_COMPARED_BLOCKS: math.ceil(longest / size)}
 
 
 def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[int, Config]:

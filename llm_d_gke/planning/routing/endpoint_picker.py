@@ -290,7 +290,8 @@ def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVer
     weights = Weights(prefix=prefix, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     most = ctx.settings.picker.max_concurrency if can_count(ctx.picker) else None
     queue = Queue(most) if queues_requests(ctx) and can_queue(ctx.picker) else None
-    index = PrefixIndex(block_size_of(served), precise)
+    longest = memory.max_model_len if memory is not None else served.settings.max_model_len
+    index = PrefixIndex(block_size_of(served), precise, longest_tokens=longest)
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
@@ -302,7 +303,7 @@ def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVer
         default = _NO_HIT_WEIGHT if spreads else 0.0
         no_hit = scorers.no_hit_lru if scorers.no_hit_lru is not None else default
         weights = replace(weights, no_hit=no_hit if spreads else 0.0)
-        index = PrefixIndex(block_size, precise, _cached_tokens(served, memory))
+        index = replace(index, block_tokens=block_size, cached_tokens=_cached_tokens(served, memory))
         return load_and_prefix(ctx.picker, api, weights, index, https=https, queue=queue)
     stages = ctx.settings.disaggregation or DisaggregationSettings()
     return disaggregated(ctx.picker, api, weights, index, stages.prefill_from_tokens, queue=queue)

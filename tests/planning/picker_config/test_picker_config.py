@@ -115,6 +115,24 @@ class TestLoadAndPrefix:
         assert parameters(config)["prefix-cache-scorer"] == prefix
 
     @pytest.mark.parametrize(
+        ("name", "longest", "compared"),
+        [
+            ("epp-v1.2.0", 4096, {}),
+            ("epp-v1.2.0", 40_000, {"maxPrefixBlocksToMatch": 2500}),
+            ("llm-d-inference-scheduler-v0.7.1", 4097, {"maxPrefixBlocksToMatch": 257}),
+            ("epp-v1.5.0", 32_768, {"maxPrefixBlocksToMatch": 2048}),
+            ("llm-d-router-v0.10.0", 131_072, {}),
+            ("llm-d-router-v0.10.0", 262_144, {"maxPrefixTokensToMatch": 262_144}),
+        ],
+    )
+    def test_the_longest_prompt_is_compared_to_its_end(self, name: str, longest: int, compared: dict[str, int]) -> None:
+        """256 blocks of 16 tokens are what earlier pickers compare by default, 131,072 tokens later ones."""
+        config = load_and_prefix(PICKERS[name], API, WEIGHTS, PrefixIndex(16, longest_tokens=longest))
+        by_plugin = parameters(config)
+        read = by_plugin.get("approx-prefix-cache-producer") or by_plugin["prefix-cache-scorer"]
+        assert {key: value for key, value in read.items() if key.startswith("maxPrefix")} == compared
+
+    @pytest.mark.parametrize(
         ("block", "producer"),
         [
             # As many entries as the engine has blocks, of 64 tokens instead of 16.
