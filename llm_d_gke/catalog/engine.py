@@ -74,10 +74,10 @@ class Compilation(Entry):
 
     since: str
     gib: float
+    again_since: str
     again_from: float  # compute capability from which Model Runner V2 has the embedding once more outside torch
     again_before: str
-    again_tied_since: str  # dense models with tied embeddings have it on older cards, too
-    again_tied_rows: int  # with at least this many sequences
+    again_tied_rows: int  # dense models with tied embeddings have it on older cards, too, with this many sequences
 
 
 class CapturedGraphs(Entry):

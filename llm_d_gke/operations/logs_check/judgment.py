@@ -19,6 +19,7 @@ Call = Literal["fits", "marginal", "refused", "not known"]
 
 # Figures of a log, by the name they have in a row.
 FIGURES = ("weightsGib", "activationGib", "availableGib", "kvTokens", "kvBlocks", "concurrency")
+_ROUNDED_GIB = 0.005  # vLLM prints two digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +89,18 @@ def _refusal(start: Start) -> str | None:
     return None
 
 
+def _not_free(row: Row, requested_gib: float) -> str | None:
+    """Why the share cannot be had. None if it can: vLLM ends where less is free (request_memory of worker/utils.py)."""
+    free = logged(row, "freeGib")
+    if free is None or requested_gib <= free + _ROUNDED_GIB:
+        return None
+    return f"the share is {requested_gib:.2f} GiB, and {free:.2f} GiB are free at the start"
+
+
 def _judged(row: Row, name: str, ran: bool | None, start: Start) -> Judgment:
     run = start.run
     verdict = judge(run)
-    reason = _refusal(start)
+    reason = _refusal(start) or _not_free(row, verdict.requested_gib)
     call: Call = verdict.status if reason is None else "refused"
     prediction = {
         "weightsGib": max(weights_gib(run, stage) for stage in range(run.pipeline_parallel)),

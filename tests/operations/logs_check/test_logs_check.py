@@ -74,6 +74,14 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
     assert judged(ran=...).right is None
 
 
+def test_a_share_that_is_not_free_at_the_start_is_refused() -> None:
+    """75.2 GiB of 79.2: vLLM ends before it loads the model."""
+    judgment = judged(freeGib=75.0, ran=False)
+    assert (judgment.call, judgment.right) == ("refused", True)
+    assert judgment.reason == "the share is 75.23 GiB, and 75.00 GiB are free at the start"
+    assert judged(freeGib=75.3).reason is None
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
