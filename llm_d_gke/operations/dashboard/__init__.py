@@ -1,4 +1,4 @@
-"""A page with the panels of a rehearsed stack's dashboard, over its own Prometheus.
+"""A page with the alerts and panels of a rehearsed stack, over its own Prometheus.
 
-`command` serves it, `page` draws it.
+`command` serves it, `page` draws it, `alerts` asks which of them fire.
 """

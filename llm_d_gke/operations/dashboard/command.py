@@ -10,6 +10,7 @@ from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE
 from llm_d_gke.cli.files import write_file
+from llm_d_gke.operations.dashboard.alerts import read_alerts
 from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels, scraping_since
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
@@ -17,6 +18,8 @@ from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
 from llm_d_gke.rehearsal.paths import StackPaths
 
 _REFRESH_SECONDS = 5
+# Every plan that asks for them has panels and alerts; a running stack need not have asked. Limits that it sets stay.
+_OVERRIDES = {"llm-d:monitoring.dashboard": "true", "llm-d:monitoring.alerts.notificationChannels": "[]"}
 _ON_GKE = (
     "On GKE the same panels are a dashboard of Cloud Monitoring: llm-d:monitoring.dashboard: true, then"
     " https://console.cloud.google.com/monitoring/dashboards"
@@ -26,8 +29,7 @@ _ON_GKE = (
 def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
     """Serve the page, or write it once into `out`. Raises LiveStackError where the stack is not up here."""
     try:
-        # The panels exist in every plan that asks for them; a running stack need not have asked.
-        with open_stack(stack, {"llm-d:monitoring.dashboard": "true"}, "rehearsal") as live:
+        with open_stack(stack, _OVERRIDES, "rehearsal") as live:
             base = prometheus_of(StackPaths(live.name), print)
             render = _renderer(base, live, minutes * 60)
             if out is None:
@@ -47,7 +49,9 @@ def _renderer(base: str, live: LiveStack, seconds: float) -> Callable[[int], str
 
     def render(refresh: int) -> str:
         end = time.time()
-        return page(dashboard.title, remark, read_panels(base, dashboard, end, seconds), end, seconds, refresh=refresh)
+        alerts = [state.line(end) for state in read_alerts(base, live.plan.monitoring.alerts, end)]
+        panels = read_panels(base, dashboard, end, seconds)
+        return page(dashboard.title, remark, panels, end, seconds, alerts=alerts, refresh=refresh)
 
     return render
 

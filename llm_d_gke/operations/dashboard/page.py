@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -43,12 +43,31 @@ class _Panel:
     problem: str
 
 
-def page(title: str, remark: str, panels: Sequence[PanelData], end: float, seconds: float, *, refresh: int = 0) -> str:
+@dataclass(frozen=True, kw_only=True)
+class AlertLine:
+    """An alert with its state in words, and the kind of state that gives it a color."""
+
+    title: str
+    state: str
+    kind: Literal["firing", "pending", "quiet", "unknown"]
+
+
+def page(
+    title: str,
+    remark: str,
+    panels: Sequence[PanelData],
+    end: float,
+    seconds: float,
+    *,
+    alerts: Sequence[AlertLine] = (),
+    refresh: int = 0,
+) -> str:
     """The whole page. `refresh`: seconds after which a browser loads it again, 0 for never."""
     return render(
         Path(__file__).with_name("page.html.jinja"),
         title=title,
         remark=remark,
+        alerts=alerts,
         panels=[_panel(panel, end, seconds) for panel in panels],
         refresh=refresh,
     )
@@ -112,7 +131,7 @@ def format_value(value: float, unit: str) -> str:
     return f"{_short(value)}{_UNITS.get(unit, f' {unit}')}"
 
 
-_ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 # Points of a line: more than a panel has pixels for are not asked for.
 _POINTS = 120
 
@@ -140,14 +159,14 @@ class PanelData:
 
 def read_panels(base: str, dashboard: DashboardPlan, end: float, seconds: float) -> tuple[PanelData, ...]:
     """All panels for the `seconds` before `end`, from the Prometheus at `base` (`http://127.64.0.3:9090`)."""
-    with httpx.Client(base_url=base, timeout=_ANSWER_SECONDS, trust_env=False) as client:
+    with httpx.Client(base_url=base, timeout=ANSWER_SECONDS, trust_env=False) as client:
         return tuple(_read_panel(client, panel, end, seconds) for panel in dashboard.panels)
 
 
 def scraping_since(base: str) -> str:
     """When the Prometheus at `base` started, as `18:42:58 UTC`: no value is older. Empty if it does not say."""
     try:
-        answer = httpx.get(f"{base}/api/v1/status/runtimeinfo", timeout=_ANSWER_SECONDS, trust_env=False).json()
+        answer = httpx.get(f"{base}/api/v1/status/runtimeinfo", timeout=ANSWER_SECONDS, trust_env=False).json()
         # Nanoseconds are more digits than a date may have.
         return f"{datetime.fromisoformat(answer['data']['startTime'][:19]):%H:%M:%S} UTC"
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
@@ -155,16 +174,22 @@ def scraping_since(base: str) -> str:
 
 
 def _read_panel(client: httpx.Client, panel: PanelPlan, end: float, seconds: float) -> PanelData:
-    step = max(1.0, seconds / _POINTS)
-    arguments = {"query": panel.query, "start": f"{end - seconds:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
+    lines, problem = read_series(client, panel.query, end - seconds, end, max(1.0, seconds / _POINTS))
+    return PanelData(panel=panel, series=tuple(sorted(lines, key=lambda line: line.name)), problem=problem)
+
+
+def read_series(
+    client: httpx.Client, query: str, start: float, end: float, step: float
+) -> tuple[tuple[Series, ...], str]:
+    """The lines of a query, or why Prometheus refused it. Raises DashboardError where it does not answer."""
+    arguments = {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
     try:
         answer = client.get("/api/v1/query_range", params=arguments).json()
     except (httpx.HTTPError, ValueError) as error:
         raise DashboardError(f"the stack's Prometheus does not answer: {error}") from None
     if answer.get("status") != "success":
-        return PanelData(panel=panel, series=(), problem=str(answer.get("error", "no reason given")))
-    lines = tuple(_series(result) for result in answer["data"]["result"])
-    return PanelData(panel=panel, series=tuple(sorted(lines, key=lambda line: line.name)))
+        return (), str(answer.get("error", "no reason given"))
+    return tuple(_series(result) for result in answer["data"]["result"]), ""
 
 
 def _series(result: Mapping[str, Any]) -> Series:

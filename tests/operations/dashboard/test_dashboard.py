@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from llm_d_gke.operations.dashboard.alerts import read_alerts
 from llm_d_gke.operations.dashboard.page import (
+    AlertLine,
     DashboardError,
     PanelData,
     Series,
@@ -21,7 +23,7 @@ from llm_d_gke.operations.dashboard.page import (
     read_panels,
     scraping_since,
 )
-from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
+from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, PanelPlan
 from tests.command_line import llmd
 from tests.operations.browser import look
 from tests.stacks import plan_of
@@ -116,6 +118,48 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
         assert word not in text
 
 
+def alert(name: str, duration: int = 300) -> AlertPlan:
+    return AlertPlan(
+        name=name, title=name.title(), query=name, duration_seconds=duration, severity="CRITICAL", text="why"
+    )
+
+
+def test_an_alert_fires_once_its_condition_has_held(prometheus: Answers) -> None:
+    step = 300 / 120
+
+    def values(first: float, last: float) -> list[list[Any]]:
+        moments = [END - step * number for number in range(int(first / step), int(last / step) - 1, -1)]
+        return [[moment, "1"] for moment in moments]
+
+    prometheus.results = {
+        "whole": [{"metric": {}, "values": values(300, 0)}],
+        "late": [{"metric": {"pod": "a"}, "values": values(60, 0)}, {"metric": {"pod": "b"}, "values": values(100, 0)}],
+        "over": [{"metric": {}, "values": values(300, 60)}],
+        "broken": [{"metric": {}, "values": values(300, 200) + values(60, 0)}],
+        "none": [],
+        "instant": [{"metric": {}, "values": [[END, "1"]]}],
+    }
+    alerts = [alert(name, 0 if name == "instant" else 300) for name in (*prometheus.results, "wrong(")]
+    states = {state.alert.name: state for state in read_alerts(prometheus.base, alerts, END)}
+    seconds = {name: state.holding_seconds for name, state in states.items()}
+    assert seconds == {
+        "whole": 300,
+        "instant": 0,
+        "late": 100,
+        "broken": 60,
+        "over": None,
+        "none": None,
+        "wrong(": None,
+    }
+    assert [name for name, state in states.items() if state.fires] == ["whole", "instant"] == list(states)[:2]
+    assert states["whole"].line(END).state == "fires, critical"
+    assert states["late"].line(END).state == "holds since 13:45:00 UTC, fires after 5 min"
+    assert states["none"].line(END).state == "quiet"
+    assert states["wrong("].line(END).state == "parse error"
+    requests = [answered for answered in prometheus.asked if answered["query"] == "whole"]
+    assert float(requests[0]["end"]) - float(requests[0]["start"]) == 300
+
+
 def test_a_single_point_is_a_dash() -> None:
     panel = PanelData(panel=QUEUE, series=(Series(name="a", points=((END, 4.0),)),))
     assert 'd="M 357.0 10.0 L 360.0 10.0"' in page("t", "r", (panel,), END, SECONDS)
@@ -131,7 +175,12 @@ def test_the_start_of_the_values_is_that_of_prometheus(prometheus: Answers) -> N
 def test_a_browser_shows_every_label(tmp_path: Path) -> None:
     """Of times below a second, whose labels have a unit: those of a real stack left their drawing."""
     line = Series(name="a", points=((END - 300, 0.0), (END, 0.2439)))
-    text = page("t", "r", (PanelData(panel=LATENCY, series=(line,)),), END, SECONDS)
+    alerts = (
+        AlertLine(title="llm-d gpu: gemma-2b-it has no replica", state="fires, critical", kind="firing"),
+        AlertLine(title="llm-d gpu: errors use up the budget 6 times too fast", state="quiet", kind="quiet"),
+    )
+    text = page("t", "r", (PanelData(panel=LATENCY, series=(line,)),), END, SECONDS, alerts=alerts)
+    assert '<li class="firing">llm-d gpu: gemma-2b-it has no replica: <span>fires, critical' in text
     looked = look({"wide": (text, 1280), "narrow": (text, 420)}, tmp_path)
     assert looked.console == ()
     assert [(frame["beyond"], frame["lost"]) for frame in looked.frames.values()] == [([], [])] * 2

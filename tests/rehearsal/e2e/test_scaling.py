@@ -60,6 +60,30 @@ def test_the_dashboard_shows_the_stack_in_a_browser(project: Project, tmp_path: 
         assert (frame["wide"] <= frame["room"], frame["beyond"], frame["lost"]) == (True, [], [])
 
 
+def test_without_a_replica_the_dashboard_says_that_the_alert_is_due(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+
+    def stated() -> str:
+        project.look("dashboard", STACK, "--minutes", "1", "--out", str(file))
+        [state] = re.findall(r"has no replica: <span>(.*?)</span>", file.read_text(encoding="utf-8"))
+        return str(state)
+
+    eventually(lambda: stated() == "quiet")
+    with project.kube(STACK) as kube:
+        [scaled] = kube.list(*SCALED, NAMESPACE)
+
+        def annotate(replicas: str | None) -> None:
+            change = {"metadata": {"annotations": {"autoscaling.keda.sh/paused-replicas": replicas}}}
+            kube.patch(*SCALED, scaled["metadata"]["name"], change, NAMESPACE)
+
+        annotate("0")
+        try:
+            eventually(lambda: bool(re.fullmatch(r"holds since [0-9:]{8} UTC, fires after 5 min", stated())))
+        finally:
+            annotate(None)
+        eventually(lambda: stated() == "quiet")
+
+
 def test_every_metric_of_the_catalog_is_scraped(project: Project) -> None:
     """But for those of which the catalog says when they appear."""
     address = f"{prometheus_of(project.paths(STACK), print)}/api/v1/label/__name__/values"
