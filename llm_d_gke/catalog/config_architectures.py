@@ -43,6 +43,7 @@ class Architectures(Entry):
     quantization_keys: Mapping[str, tuple[str, ...]]
     quantization_values: tuple[QuantizationValues, ...]
     rope_keys: Mapping[str, tuple[str, ...]]
+    layer_types: tuple[str, ...]
 
     def missing_key(self, quantization: object) -> str | None:
         """The first key of a quantization_config that its method reads without a default, and that is not there."""

@@ -19,6 +19,9 @@ _DTYPE = re.compile(r"half|float|double|b?float16|float32|float64|float8_\w+|flo
 _PARTS = (*LANGUAGE, "vision_config", "audio_config")
 # Since this version vLLM requires a transformers that checks RoPE and layers: 5.5.3 (0.26.0) and later.
 _CHECKED_SINCE = "0.26"
+# Families whose number of layers is that of the kinds it lists, whatever num_hidden_layers says. Families outside of
+# architectures.yaml may list layers of prediction too, and cut them off.
+_COUNTS_LAYERS = "NemotronH"
 # Kinds of RoPE whose factor is not multiplied into the longest request.
 _NOT_MULTIPLIED = ("su", "longrope", "llama3")
 _LISTS = ("short_factor", "long_factor")
@@ -33,8 +36,12 @@ def wrong_values(config: Config, version: str | None) -> Iterator[str]:
     # The checkpoint's own code may read the file otherwise.
     if version is None or not load_engine().has(version, _CHECKED_SINCE) or _has_own_class(config):
         return
+    names = config.get("architectures") or ()
+    counts = any(name in load_architectures().biases and not name.startswith(_COUNTS_LAYERS) for name in names)
     for part in parts:
         yield from _wrong_ropes(part, version)
+        if counts:
+            yield from _wrong_layers(part)
     tables = [facts.configurations for facts in facts_of(version)]
     with_types = [facts for facts in tables if facts is not None]
     if with_types and len(with_types) == len(tables) and not is_later(version):
@@ -108,6 +115,18 @@ def _wrong_rope(name: str, rope: Config, version: str) -> Iterator[str]:
     exempt = kind in _NOT_MULTIPLIED or (kind == "yarn" and load_engine().states_yarn(version))
     if isinstance(rope.get("factor"), str) and not exempt:
         yield f"factor of {name} is {flow(rope['factor'])}, and must be a number"
+
+
+def _wrong_layers(part: Config) -> Iterator[str]:
+    """Kinds of layers that validate_layer_type of transformers ends on, which vLLM's own classes call, too."""
+    kinds, count = part.get("layer_types"), part.get("num_hidden_layers")
+    if not isinstance(kinds, list) or not isinstance(count, int):
+        return
+    if len(kinds) != count:
+        yield f"layer_types names the kinds of {len(kinds)} layers, and num_hidden_layers is {count}"
+    unknown = next((kind for kind in kinds if kind not in load_architectures().layer_types), None)
+    if unknown is not None:
+        yield f"layer_types has {flow(unknown)[:60]}, which transformers knows as no kind of layer"
 
 
 def _wrong_types(config: Config, tables: Sequence[ConfigurationFacts]) -> Iterator[str]:

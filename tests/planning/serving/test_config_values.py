@@ -59,6 +59,12 @@ def _quantized(method: str, **keys: Any) -> dict[str, Any]:
         (_rope(rope_type="llama3", factor=8.0), "rope_scaling has no low_freq_factor and no high_freq_factor"),
         (_rope(type="mrope"), "rope_scaling has no mrope_section"),
         (_rope(type="yarn", rope_type="linear", factor=2.0), "rope_scaling has rope_type linear and type yarn"),
+        (
+            {"layer_types": ["full_attention"] * 3},
+            "layer_types names the kinds of 3 layers, and num_hidden_layers is 2",
+        ),
+        ({"layer_types": ["full_attention", "word"]}, "layer_types has word, which transformers knows as no kind"),
+        ({"text_config": {"num_hidden_layers": 1, "layer_types": []}}, "names the kinds of 0 layers"),
         ({"rope_parameters": "yarn"}, "rope_parameters is yarn, and must be a group"),
         (_quantized("awq_marlin", bits=4, group_size=128), "quantization_config has no zero_point"),
         (_quantized("gptq_marlin", bits=4, group_size=128), "quantization_config has no desc_act"),
@@ -96,6 +102,9 @@ def test_what_the_engine_cannot_read(version: str, changes: dict[str, Any], reas
         _ALONE | {"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0}}},
         {"auto_map": {"AutoConfig": "configuration_acme.AcmeConfig"}, "model_type": "acme"},
         _quantized("modelopt", quant_algo="fp8"),
+        # Nemotron-H counts the kinds, and Step 3.5 lists layers of prediction besides.
+        _ALONE | {"architectures": ["NemotronHForCausalLM"], "num_hidden_layers": 3},
+        _ALONE | {"architectures": ["Step3p5ForCausalLM"], "model_type": "step3p5", "num_hidden_layers": 1},
         # Granite 4.0 micro.
         {"model_type": "granitemoehybrid", "layer_types": ["attention", "attention"]},
         _quantized(
@@ -114,6 +123,7 @@ def test_what_the_engine_takes(version: str | None, changes: dict[str, Any]) -> 
         (_quantized("auto-round", bits=8, group_size=32, sym=True, data_type="mx_fp"), "0.26.0", "0.32.0"),
         # Their transformers may be older than the checks.
         (_rope(rope_type="linear"), "0.26.0", "0.19.1"),
+        ({"layer_types": ["full_attention"]}, "0.26.0", "0.19.1"),
     ],
 )
 def test_versions_differ(changes: dict[str, Any], refusing: str, taking: str) -> None:
