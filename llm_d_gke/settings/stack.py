@@ -144,7 +144,7 @@ class StackSettings(Settings):
     )
     hugging_face: Annotated[
         HuggingFaceSettings,
-        Field(description="Token for gated models: pulumi config set --path --secret llm-d:huggingFace.token hf_..."),
+        Field(description="Token for gated models: pulumi config set --path --secret llm-d:huggingFace.token"),
     ] = HuggingFaceSettings.defaults()
     registry: Annotated[RegistrySettings, Field(description="Pull secret of a private image registry.")] = (
         RegistrySettings.defaults()
