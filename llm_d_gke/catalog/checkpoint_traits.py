@@ -18,6 +18,8 @@ Trait = Literal[
     "cache-scheme",
     "four-by-eight",  # integers of four bits, activations in fp8
     "four-by-eight-groups",
+    "four-by-integers",  # integers of four bits, not packed, and of eight
+    "four-by-integers-packed",
     "four-by-four",  # floats of four bits, and activations as the weights
     "modelopt-algorithm",
     "no-activation-scheme",
@@ -130,6 +132,8 @@ def _of_activations(weights: Config, inputs: Config, form: object) -> Iterator[T
             yield "four-by-eight"
         if pair == ("group", "token") and dynamic and weights.get("group_size") != 128:
             yield "four-by-eight-groups"
+    if (bits, inputs.get("num_bits"), kind, inputs.get("type")) == (4, 8, "int", "int"):
+        yield "four-by-integers-packed" if form == "pack-quantized" else "four-by-integers"
     if (bits, inputs.get("num_bits")) != (8, 8):
         return
     if kind == "int" and (pair != ("channel", "token") or not dynamic):

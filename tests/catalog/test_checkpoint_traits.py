@@ -73,7 +73,13 @@ def _transformed(location: str) -> Mapping[str, Any]:
             {"quant_method": "modelopt", "quant_algo": "INT4_AWQ"},
             {"quant_method": "modelopt", "quant_algo": "NVFP4"},
         ),
-        ("four-by-eight", _compressed(_FOUR, _activations("float")), _compressed(_FOUR, _activations("int"))),
+        ("four-by-eight", _compressed(_FOUR, _activations("float")), _compressed(_FOUR)),
+        ("four-by-integers-packed", _compressed(_FOUR, _activations("int")), _compressed(_FOUR)),
+        (
+            "four-by-integers",
+            _compressed(_FOUR, _activations("int"), format="int-quantized"),
+            _compressed(_INT8, _activations("int"), format="int-quantized"),
+        ),
         (
             "four-by-eight-groups",
             _compressed({**_FOUR, "group_size": 64}, _activations("float")),

@@ -161,6 +161,12 @@ class TestExperts:
         finding_kinds = kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=ranks))
         assert ("experts-kernel" in finding_kinds) == refused
 
+    def test_on_12_x_multiples_of_64_ran(self) -> None:
+        """vLLM 0.25.1 on RTX PRO 6000: Qwen3 235B over eight, 192 each, and Gemma 4 26B on one, 704."""
+        assert kinds(on(RTX, "Qwen/Qwen3-235B-A22B", "0.26.0", tensor_parallel=8)) == []
+        assert kinds(on(RTX, GEMMA_4, "0.26.0")) == []
+        assert kinds(on(RTX, GEMMA_4, "0.26.0", tensor_parallel=2)) == ["experts-kernel"]
+
     def test_whole_experts_keep_their_width(self) -> None:
         assert kinds(on(B200, "Qwen/Qwen3-30B-A3B", tensor_parallel=8, expert_parallel=True)) == []
         assert kinds(on(B200, GEMMA_4, tensor_parallel=8, expert_parallel=True)) == ["experts-kernel"]
@@ -557,6 +563,20 @@ class TestStretchedPositions:
         """vLLM 0.30.0 and 0.32.0 refused 131,072 tokens of Qwen3 with YaRN alone."""
         arguments = ["--hf-overrides", overrides]
         assert with_stretched_context(CATALOG.models["Qwen/Qwen3-32B"], arguments, "0.30.0").context == context
+
+    @pytest.mark.parametrize(
+        ("model", "overrides", "context"),
+        [
+            ("Qwen/Qwen3.8-27B", f'{{"rope_parameters": {YARN}}}', 262144),
+            ("Qwen/Qwen3.8-27B", '{"max_position_embeddings": 524288}', 262144),
+            ("Qwen/Qwen3.8-27B", '{"text_config": {"max_position_embeddings": 524288}}', 524288),
+            ("google/gemma-4-31B-it", '{"max_position_embeddings": 524288}', 262144),
+        ],
+    )
+    def test_keys_outside_of_the_text_model_stretch_nothing(self, model: str, overrides: str, context: int) -> None:
+        """vllm-project/recipes issue 805: 1,010,000 tokens were refused as more than 262,144."""
+        stretched = with_stretched_context(CATALOG.models[model], ["--hf-overrides", overrides], "0.28.0")
+        assert stretched.context == context
 
     def test_a_stretched_model_is_planned(self) -> None:
         h100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-2g", "nodes": {"min": 0, "max": 1}}

@@ -13,6 +13,9 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 # (vllm-project/vllm pull request 51492, vLLM 0.26.0 on B200).
 _ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
 _ALIGNMENT = 128
+# On compute capability 12.x widths of 192 and 704 ran: Qwen3 235B over eight RTX PRO 6000 and Gemma 4 26B on one, vLLM
+# 0.25.1, by the recipes of a university's cluster (2026).
+_ALIGNMENT_12 = 64
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 # Gemma 4's experts have GELU: TensorRT-LLM's kernel takes none, CUTLASS's does since 0.24, and Triton's comes next
 # (_supports_activation of both in 0.23.0, 0.24.0, 0.26.0 and 0.30.0).
@@ -59,14 +62,15 @@ def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Cap
         return
     ranks = 1 if deployment.expert_parallel else deployment.tensor_parallel
     width = experts.intermediate // ranks
-    if width % _ALIGNMENT == 0:
+    alignment = _ALIGNMENT_12 if 12.0 <= (deployment.accelerator.compute_capability or 0.0) < 13.0 else _ALIGNMENT
+    if width % alignment == 0:
         return
     shared = f"{experts.intermediate} / {ranks} = {width}" if ranks > 1 else str(width)
     yield Refusal(
         kind="experts-kernel",
         about="tensorParallel" if ranks > 1 else "id",
         reason=f"vLLM {facts.version} takes FlashInfer's kernels for 16-bit experts on {deployment.accelerator.title}; "
-        f"they need {_ALIGNMENT} to divide an expert's width on a GPU, and here it is {shared}: the engine does not "
+        f"they need {alignment} to divide an expert's width on a GPU, and here it is {shared}: the engine does not "
         "come up",
         source="vllm-project/vllm pull request 51492",
         # Seen on compute capability 10.0 with 0.26; the same kernels are the first choice on others, and later.

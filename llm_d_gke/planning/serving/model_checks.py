@@ -10,7 +10,7 @@ from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer, takes_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
-from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
+from llm_d_gke.planning.engine_support.context_length import LONGER, outer_context, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, object_value, option_value
 from llm_d_gke.planning.engine_support.tpu import shares_heads
@@ -241,7 +241,11 @@ def _check_length(served: ServedModel, model: Model) -> None:
     trained = context == model.context
     # By YaRN, as versions before 0.30 multiply its factor.
     longer = with_stretched_context(own, arguments, _YARN_MULTIPLIES).context
-    if longer > context:
+    outside = outer_context(model, arguments, served.version) or 0
+    if outside > context:
+        fix = f"use {context} or less, or put the keys of --hf-overrides inside of text_config, where vLLM reads them"
+        _refuse_longer(served, context, "was trained for" if trained else "takes", fix)
+    elif longer > context:
         fix = f"use {context} or less, or set max_position_embeddings: {longer} beside YaRN's factor"
         _refuse_longer(served, context, "states, and vLLM multiplies that by no factor of YaRN since 0.30,", fix)
     else:

@@ -77,7 +77,9 @@ def test_blocks_of_kernels_for_gpus_are_not_asked_of_a_tpu() -> None:
     card = {**_V6E, "machineType": "ct6e-standard-8t", "topology": "2x4"}
     model = {"id": "Qwen/Qwen3-8B", "image": "vllm/vllm-tpu:v0.26.0", "blockSize": 8}
     assert about_starts(card, model, "us-east5-b") == []
-    assert about_starts(H100_4, {**model, "image": "vllm/vllm-openai:v0.26.0"}) == ["warning LLMD-START-REPORTED 8"]
+    on_gpus = {**model, "image": "vllm/vllm-openai:v0.26.0"}
+    assert about_starts(H100_4, on_gpus) == ["error LLMD-START-REPORTED 8"]
+    assert about_starts(H100_4, {**on_gpus, "id": "Qwen/Qwen3.5-27B"}) == []
 
 
 def test_a_conflict_of_a_variable_is_not_beside_a_finding_that_it_is_ignored() -> None:
@@ -145,3 +147,65 @@ def test_a_reranker_without_its_words_only_generates(model: str) -> None:
     words = ["--hf-overrides", '{"classifier_from_token": ["no", "yes"]}']
     assert about_starts(A100_2, fields) == [f"warning LLMD-START-REPORTED {model}"]
     assert about_starts(A100_2, {**fields, "extraArgs": words}) == []
+
+
+_RTX_8 = {**H100_4, "type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-384"}
+_V4 = {"id": "deepseek-ai/DeepSeek-V4-Flash", "tensorParallel": 8, "kvCacheDtype": "fp8_ds_mla"}
+_GLM_5 = {"id": "nvidia/GLM-5.2-NVFP4", "tensorParallel": 8}
+_GEMMA_12B = {
+    "id": "google/gemma-4-12B-it",
+    "speculativeDecoding": {"method": "mtp", "tokens": 3, "draftModel": "google/gemma-4-12B-it-assistant"},
+}
+_GRANITE = {"id": "ibm-granite/granite-4.0-h-small", "pipelineParallel": 2}
+
+
+@pytest.mark.parametrize(
+    ("card", "model", "ends", "runs"),
+    [
+        # FlashInfer of the image: 0.6.13 lacks arguments that 0.6.14 has, and kernels that 0.6.18 has.
+        (_RTX_8, _V4, "0.24.0", "0.26.0"),
+        (_RTX_8, _GLM_5, "0.25.1", "0.26.0"),
+        (_RTX_8, {**_V4, "speculativeDecoding": {"method": "dspark", "tokens": 3}}, "0.28.0", "0.29.0"),
+        # suppress_tokens of the assistant, in Model Runner V2 and with graphs.
+        (H100_4, _GEMMA_12B, "0.28.0", "0.29.0"),
+    ],
+)
+def test_an_engine_that_starts_from_a_version_on(
+    card: Mapping[str, Any], model: Mapping[str, Any], ends: str, runs: str
+) -> None:
+    def errors(version: str) -> list[str]:
+        findings = about_starts(card, {**model, "image": f"vllm/vllm-openai:v{version}"})
+        return [finding for finding in findings if finding.startswith("error")]
+
+    assert errors(ends)
+    assert errors(runs) == []
+
+
+@pytest.mark.parametrize(
+    ("card", "model", "ends", "runs"),
+    [
+        (H100_4, _GEMMA_12B, {}, {"extraArgs": ["--enforce-eager"]}),
+        (H100_4, _GEMMA_12B, {}, {"env": {"VLLM_USE_V2_MODEL_RUNNER": "0"}}),
+        (H100_4, {"id": "ibm-granite/granite-4.0-h-small"}, {"pipelineParallel": 2}, {"tensorParallel": 2}),
+        (H100_4, {"id": "Qwen/Qwen3.5-27B"}, {"prefixCaching": True}, {"prefixCaching": False}),
+    ],
+)
+def test_an_engine_that_starts_by_one_setting(
+    card: Mapping[str, Any], model: Mapping[str, Any], ends: Mapping[str, Any], runs: Mapping[str, Any]
+) -> None:
+    cut = {"extraArgs": ["--disable-chunked-mm-input"]} if "Qwen3.5" in model["id"] else {}
+    image = {"image": "vllm/vllm-openai:v0.28.0", **cut}
+
+    def errors(settings: Mapping[str, Any]) -> list[str]:
+        findings = about_starts(card, {**model, **image, **settings})
+        return [finding for finding in findings if finding.startswith("error")]
+
+    assert errors(ends)
+    assert errors(runs) == []
+
+
+def test_cached_prefixes_beside_states_end_old_images_for_tpus() -> None:
+    card = {**_V6E, "machineType": "ct6e-standard-8t", "topology": "2x4"}
+    model = {"id": "Qwen/Qwen3.5-27B", "prefixCaching": True}
+    for version, findings in (("0.21.0", ["error LLMD-START-REPORTED Qwen/Qwen3.5-27B"]), ("0.28.0", [])):
+        assert about_starts(card, {**model, "image": f"vllm/vllm-tpu:v{version}"}, "us-east5-b") == findings
