@@ -188,7 +188,7 @@ class OtherModels(Entry):
     """Models that are no open weights for generating text."""
 
     models: str  # regular expression of the id
-    kind: Literal["service", "images", "speech", "vectors"]
+    kind: Literal["service", "images", "speech", "scores", "vectors"]
 
 
 class Parsers(Entry):

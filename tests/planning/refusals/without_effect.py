@@ -466,6 +466,8 @@ WITHOUT_EFFECT = (
             ("stabilityai/stable-diffusion-xl-base-1.0", "makes images", "generates text", Severity.WARNING),
             ("openai/whisper-large-v3", "at /v1/audio", '"/v1/audio/*"', Severity.WARNING),
             ("BAAI/bge-m3", "answers /v1/embeddings", "/v1/embeddings", Severity.WARNING),
+            ("BAAI/bge-reranker-v2-m3", "answers /v1/rerank", '"/v1/rerank"', Severity.WARNING),
+            ("cross-encoder/ms-marco-MiniLM-L-6-v2", "answers /v1/rerank", '"/v1/rerank"', Severity.WARNING),
         )
     ),
     _variable("LLMD-ENV-DEVICES", "CUDA_VISIBLE_DEVICES", "0", "the scheduler assigned", "remove CUDA_VISIBLE_DEVICES"),
