@@ -108,6 +108,9 @@ class ExistingNetwork(Settings):
             )
         if projects:
             result["project"] = projects.pop()
+        elif result.get("project") == "":
+            # As the stack's own: an empty text is a project that is not given.
+            del result["project"]
         network = handler(result)
         link = _LINK.fullmatch(value) if isinstance(value := values.get("subnetwork"), str) else None
         network._region = link["region"] if link is not None else None

@@ -9,6 +9,7 @@ from itertools import combinations
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan, ProxySubnetPlan, SubnetPlan
+from llm_d_gke.settings.network import ExistingNetwork
 from llm_d_gke.wording import count
 
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
@@ -135,6 +136,8 @@ def _check_ranges(ctx: PlanContext) -> None:
     if settings.existing is None:
         ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
     elif settings.existing.proxy_subnetwork is not None:
+        if ctx.settings.gateway.implementation == "gke":
+            _check_stated_range(ctx, settings.existing, settings.proxy_cidr)
         ranges = {}
     for key, cidr in ranges.items():
         _check_range(ctx, key, cidr)
@@ -170,6 +173,25 @@ def _free_range(present: IPv4Network, others: Sequence[IPv4Network]) -> IPv4Netw
 def _beside_nodes(ctx: PlanContext) -> str:
     own = _own_addresses(ctx)
     return f", {count(own, 'internal load balancer')} and 4 addresses of Google's own" if own else ""
+
+
+def _subnet_command(ctx: PlanContext, existing: ExistingNetwork) -> str:
+    """The command that prints the range of the existing proxy-only subnet."""
+    project = existing.project or ctx.settings.project or "PROJECT"
+    return (
+        f"gcloud compute networks subnets describe {existing.proxy_subnetwork} --project {project}"
+        f" --region {ctx.region} --format 'value(ipCidrRange)'"
+    )
+
+
+def _check_stated_range(ctx: PlanContext, existing: ExistingNetwork, cidr: IPv4Network) -> None:
+    """The range of a proxy-only subnet that exists. Network policies admit it, so one that no such subnet can have is
+    refused: too small a range shuts proxies out, and too large a one lets others in."""
+    fix = f"set it to what {_subnet_command(ctx, existing)} prints"
+    if any(cidr.overlaps(prohibited) for prohibited in PROHIBITED):
+        ctx.error("LLMD-CIDR-PRIVATE", "network.proxyCidr", fix=fix)
+    elif cidr.prefixlen > (largest := _LARGEST_PREFIX["proxyCidr"]):
+        ctx.error("LLMD-CIDR-SMALL", "network.proxyCidr", largest_prefix=largest, fix=fix)
 
 
 def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:

@@ -82,3 +82,15 @@ def test_a_brought_network_keeps_its_names() -> None:
     network = plan_of("gpu", {"network": OVERLAPPING}).network
     assert (network.network, network.subnet.name, network.proxy_subnet) == ("n", "s", "x")
     assert (network.subnet.pod_range, network.subnet.service_range) == ("p", "q")
+
+
+def test_an_empty_host_project_is_the_stacks_own() -> None:
+    """As the stack's own project, an empty text is one that is not given: no Shared VPC."""
+    existing = {"network.existing": EXISTING_NETWORK | {"project": ""}}
+    assert plan_of("gpu", existing).network.project is None
+
+
+def test_the_range_of_an_existing_subnet_is_not_read_by_istio() -> None:
+    subnet = {"network.existing": EXISTING_NETWORK | {"proxySubnetwork": "proxies"}, "network.proxyCidr": "10.0.0.0/28"}
+    assert [f.id for f in errors_of("gpu", subnet)] == ["LLMD-CIDR-SMALL"]
+    assert errors_of("gpu", subnet | {"gateway.implementation": "istio"}) == []

@@ -527,6 +527,24 @@ NETWORK = (
             ("proxyCidr", "192.168.0.0/27", "/26"),
         )
     ),
+    *(
+        Wrong(
+            id=rule,
+            name=f"range {cidr} of a proxy-only subnet that exists",
+            changes={
+                "network.existing": {**EXISTING_NETWORK, "proxySubnetwork": "proxies"},
+                "network.proxyCidr": cidr,
+            },
+            path="network.proxyCidr",
+            value=cidr,
+            rule=says,
+            fix="gcloud compute networks subnets describe proxies --project",
+        )
+        for rule, cidr, says in (
+            ("LLMD-CIDR-SMALL", "192.168.0.0/28", "too small: a /26"),
+            ("LLMD-CIDR-PRIVATE", "0.0.0.0/0", "not a private range"),
+        )
+    ),
     Wrong(
         id="LLMD-CIDR-OVERLAP",
         name="ranges that overlap",
