@@ -7,11 +7,13 @@ and the components put the output in its place. Other settings decide on what is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 
+from llm_d_gke.planning import Finding
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.pod_volumes import stack_of_digest, token_digest
 from llm_d_gke.wording import LOGGED_WIDTH, wrapped
@@ -58,12 +60,31 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
     def replaced(path: Path, output: pulumi.Output[Any]) -> str:
         if not any(_matches(path, accepted) for accepted in ACCEPTED):
             raise OutputRefusedError(path)
-        digest = hashlib.sha256(".".join(path).encode()).hexdigest()[:40]
-        text = f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
+        text = _stand_in(path)
         late[text] = output.apply(lambda value: _short_name(path, value, project)) if path in _NAMES else output
         return text
 
     return _walk((), values, replaced), late
+
+
+def _stand_in(path: Path) -> str:
+    digest = hashlib.sha256(".".join(path).encode()).hexdigest()[:40]
+    return f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
+
+
+def spoken(findings: Iterable[Finding], late: Late) -> list[Finding]:
+    """The findings with the path of a setting in place of the stand-in that no reader knows."""
+    names = {_stand_in(path): ".".join(path) for path in ACCEPTED if _stand_in(path) in late}
+
+    def named(text: str) -> str:
+        for stand_in, name in names.items():
+            text = text.replace(stand_in, name)
+        return text
+
+    return [
+        replace(finding, value=named(finding.value), rule=named(finding.rule), fix=named(finding.fix))
+        for finding in findings
+    ]
 
 
 def _network_project(values: Mapping[str, Any]) -> str | None:

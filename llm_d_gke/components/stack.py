@@ -19,7 +19,7 @@ from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Instance, claim_names
-from llm_d_gke.components.late_values import Late, split, with_digest
+from llm_d_gke.components.late_values import Late, split, spoken, with_digest
 from llm_d_gke.components.messages import log_warning
 from llm_d_gke.components.network_policies import NetworkPolicies
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
@@ -94,13 +94,13 @@ class _RefusedRunError(RefusedError, pulumi.RunError):
     """A refusal that Pulumi prints without a traceback: the mistake is in the settings."""
 
 
-def _planned(stack: str, settings: StackSettings | Mapping[str, Any]) -> StackPlan:
+def _planned(stack: str, settings: StackSettings | Mapping[str, Any], late: Late) -> StackPlan:
     """The plan, with its warnings logged."""
     try:
         plan = plan_stack(stack, settings)
     except RefusedError as refused:
-        raise _RefusedRunError(refused.findings) from None
-    for finding in plan.warnings:
+        raise _RefusedRunError(spoken(refused.findings, late)) from None
+    for finding in spoken(plan.warnings, late):
         log_warning(finding, stack)
     return plan
 
@@ -164,7 +164,7 @@ class InferenceStack(pulumi.ComponentResource):
         else:
             if isinstance(settings, Mapping):
                 settings, late = split(settings)
-            plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings)
+            plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings, late)
         claim_names(plan)
         super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))

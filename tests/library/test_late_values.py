@@ -13,6 +13,7 @@ import pytest
 
 from llm_d_gke.components.late_values import ACCEPTED, OutputRefusedError, split
 from llm_d_gke.components.stack import InferenceStack
+from llm_d_gke.planning import RefusedError
 from llm_d_gke.resource_graph import Graph, Secret, jsonable, record
 from tests.stacks import EXISTING_NETWORK, PROJECT, graph_of, values_of
 
@@ -194,3 +195,31 @@ class TestForms:
         graph = self.existing(self.ID.format("host-project"), project="host-project")
         [cluster] = graph.by_type("gcp:container/cluster:Cluster")
         assert plain(cluster.inputs["network"]) == self.ID.format("host-project")
+
+
+@pytest.mark.parametrize(
+    ("existing", "id_", "says"),
+    [
+        ({"nat": False}, "LLMD-NETWORK-NAT", "private nodes in network.existing.network pull images"),
+        ({"podRange": "one", "serviceRange": "one"}, "LLMD-RANGE-TWICE", "describe network.existing.subnetwork"),
+    ],
+)
+def test_findings_name_the_setting_and_not_its_stand_in(
+    existing: dict[str, Any], id_: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", heard.append)
+
+    def program() -> None:
+        names = {"network": late("made-here"), "subnetwork": late("made-here-nodes")}
+        values = {**values_of("gpu"), "network": {"existing": {**EXISTING_NETWORK, **names, **existing}}}
+        try:
+            InferenceStack("chat", values)
+        except RefusedError as refused:
+            heard.append(str(refused))
+
+    record(program, stack="dev")
+    text = " ".join(" ".join(heard).split())
+    assert id_ in text
+    assert says in text
+    assert "late-" not in text
