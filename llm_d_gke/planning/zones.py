@@ -20,9 +20,16 @@ _NEXT = {
     "africa": ("africa", "europe", "me", "asia", "us", "southamerica", "northamerica", "australia"),
 }
 
+# Parts of North America from the Atlantic to the Pacific: cables of Asia and Australia end at the other coast.
+_FROM_THE_ATLANTIC = ("northeast", "east", "south", "central", "west")
+_PACIFIC = ("asia", "australia")
+
 
 def nearest_zones(location: str, zones: Iterable[str]) -> list[str]:
-    """Zones in the order of their distance from a zone or a region: its region, its part of the continent, the rest."""
+    """Zones in the order of their distance from a zone or a region: its region, its part of the continent, the rest.
+
+    Those of North America begin with the coast that faces another continent.
+    """
     return sorted(zones, key=lambda zone: (_distance(location, zone), zone))
 
 
@@ -40,14 +47,19 @@ def is_ai_zone(zone: str) -> bool:
     return zone.rpartition("-")[2].startswith("ai")
 
 
-def _distance(location: str, zone: str) -> tuple[int, int, int]:
+def _distance(location: str, zone: str) -> tuple[int, int, int, int]:
     continent, area = _parts(location)
     other, other_area = _parts(zone)
     order = _NEXT.get(continent, ())
     far = order.index(other) if other in order else len(order)
     same_region = location.split("-")[:2] == zone.split("-")[:2]
-    same_area = area.rstrip("0123456789") == other_area.rstrip("0123456789")
-    return far, 0 if same_region else 1, 0 if same_area else 1
+    part, other_part = area.rstrip("0123456789"), other_area.rstrip("0123456789")
+    inland = 0
+    if other in ("us", "northamerica") and other != continent and other_part in _FROM_THE_ATLANTIC:
+        inland = _FROM_THE_ATLANTIC.index(other_part) * (-1 if continent in _PACIFIC else 1)
+    # West of Europe is not near the west of America.
+    same_area = continent == other and part == other_part
+    return far, 0 if same_region else 1, 0 if same_area else 1, inland
 
 
 def _parts(location: str) -> tuple[str, str]:
