@@ -102,5 +102,6 @@ def _restore(
     costs = [money(plan.cost.total("running")) for plan in (before, after)]
     console.print(f"- running costs {costs[1]} an hour there, {costs[0]} here", highlight=False)
     rehearsal = f"make preview STACK={after.stack} ARGS='-c {NAMESPACE}:location={after.location}'"
-    console.print(f"- rehearse it: {rehearsal}", highlight=False)
+    # A shell would take a broken command for two.
+    console.print(f"- rehearse it:\n  {rehearsal}", highlight=False, soft_wrap=True)
     return DONE

@@ -221,7 +221,8 @@ def test_every_sentence_about_another_region_fits_a_terminal(capsys: pytest.Capt
     check_backup("gpu", {}, "europe-west4-b")
     _, _, moved = capsys.readouterr().out.partition("In europe-west4-b instead of us-central1-a:")
     assert "- running costs" in moved
-    assert [line for line in moved.splitlines() if len(line) > 80 and "make preview" not in line] == []
+    assert "  make preview STACK=gpu ARGS='-c llm-d:location=europe-west4-b'" in moved.splitlines()
+    assert [line for line in moved.splitlines() if len(line) > 80] == []
 
 
 def test_a_restored_stack_differs_in_its_location_only(tmp_path: Path) -> None:
