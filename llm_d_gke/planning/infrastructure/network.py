@@ -187,10 +187,11 @@ def _subnet_command(ctx: PlanContext, existing: ExistingNetwork) -> str:
 def _check_stated_range(ctx: PlanContext, existing: ExistingNetwork, cidr: IPv4Network) -> None:
     """The range of a proxy-only subnet that exists. Network policies admit it, so one that no such subnet can have is
     refused: too small a range shuts proxies out, and too large a one lets others in."""
-    fix = f"set it to what {_subnet_command(ctx, existing)} prints"
+    command = _subnet_command(ctx, existing)
     if any(cidr.overlaps(prohibited) for prohibited in PROHIBITED):
-        ctx.error("LLMD-CIDR-PRIVATE", "network.proxyCidr", fix=fix)
+        ctx.error("LLMD-CIDR-PRIVATE", "network.proxyCidr", case="stated", command=command)
     elif cidr.prefixlen > (largest := _LARGEST_PREFIX["proxyCidr"]):
+        fix = f"set it to what {command} prints"
         ctx.error("LLMD-CIDR-SMALL", "network.proxyCidr", largest_prefix=largest, fix=fix)
 
 
@@ -201,7 +202,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
     # GKE takes public addresses for Services, which no packet outside of a node has.
     is_possible = not any(cidr.overlaps(prohibited) for prohibited in PROHIBITED)
     if not (is_possible if key == "serviceCidr" else any(cidr.subnet_of(private) for private in PRIVATE)):
-        ctx.error("LLMD-CIDR-PRIVATE", "network", key)
+        ctx.error("LLMD-CIDR-PRIVATE", "network", key, case="own")
     required = _wanted_prefix(ctx, key)
     if cidr.prefixlen > _LARGEST_PREFIX[key]:
         ctx.error(
