@@ -207,8 +207,8 @@ class TestForms:
 def test_findings_name_the_setting_and_not_its_stand_in(
     existing: dict[str, Any], id_: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", heard.append)
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
 
     def program() -> None:
         names = {"network": late("made-here"), "subnetwork": late("made-here-nodes")}
@@ -216,10 +216,10 @@ def test_findings_name_the_setting_and_not_its_stand_in(
         try:
             InferenceStack("chat", values)
         except RefusedError as refused:
-            heard.append(str(refused))
+            warnings.append(str(refused))
 
     record(program, stack="dev")
-    text = " ".join(" ".join(heard).split())
+    text = " ".join(" ".join(warnings).split())
     assert id_ in text
     assert says in text
     assert "late-" not in text
