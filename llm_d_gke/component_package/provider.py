@@ -46,7 +46,10 @@ class StackProvider(Provider):
         try:
             created = InferenceStack(name, settings, options, stack=stack)
         except OutputRefusedError as refused:
-            raise InputPropertyError(refused.path, str(refused)) from None
+            raise InputPropertiesError(
+                f"{name}: nothing was created",
+                [{"property_path": path, "reason": str(refused)} for path in refused.paths],
+            ) from None
         except RefusedError as refused:
             raise InputPropertiesError(
                 f"{name}: nothing was created",

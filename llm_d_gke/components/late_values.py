@@ -37,34 +37,44 @@ Late = dict[str, pulumi.Output[str]]
 
 
 class OutputRefusedError(pulumi.RunError, ValueError):
-    """A setting that planning needs was given as an output."""
+    """Settings that planning needs were given as outputs. `paths` has each as findings write it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.paths = tuple(_written(path) for path in paths)
         accepted = ", ".join(".".join(parts).replace("*", "NAME") for parts in ACCEPTED)
+        subject = f"{self.paths[0]} is an output" if len(self.paths) == 1 else f"{', '.join(self.paths)} are outputs"
         sentence = (
-            f"{'.'.join(path)} is an output, and its value decides on what is planned: give it as a plain value, for"
-            f" example from the configuration of the Pulumi stack. Outputs are accepted for {accepted}."
+            f"{subject}, and such values decide on what is planned: give plain ones, for example from the configuration"
+            f" of the Pulumi stack. Outputs are accepted for {accepted}."
         )
         super().__init__(wrapped(sentence, LOGGED_WIDTH))
-        self.path = ".".join(path)
+
+
+def _written(path: Path) -> str:
+    return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in path).removeprefix(".")
 
 
 def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
     """Replace outputs by stand-ins. Returns the settings to plan with, and the outputs by what stands for them.
 
-    Raises `OutputRefusedError` for an output elsewhere.
+    Raises `OutputRefusedError` for outputs elsewhere.
     """
     late: Late = {}
+    refused: list[Path] = []
     project = _network_project(values)
 
     def replaced(path: Path, output: pulumi.Output[Any]) -> str:
-        if not any(_matches(path, accepted) for accepted in ACCEPTED):
-            raise OutputRefusedError(path)
         text = _stand_in(path)
-        late[text] = output.apply(lambda value: _short_name(path, value, project)) if path in _NAMES else output
+        if not any(_matches(path, accepted) for accepted in ACCEPTED):
+            refused.append(path)
+        else:
+            late[text] = output.apply(lambda value: _short_name(path, value, project)) if path in _NAMES else output
         return text
 
-    return _walk((), values, replaced), late
+    plain = _walk((), values, replaced)
+    if refused:
+        raise OutputRefusedError(refused)
+    return plain, late
 
 
 def _stand_in(path: Path) -> str:

@@ -146,23 +146,30 @@ def test_unknown_outputs_are_planned(stack: str) -> None:
     assert len(graph) == len(graph_of(stack)) + 2
 
 
-@pytest.mark.parametrize("path", ["models.0.replicas", "accelerator.type", "location", "gateway.hostname"])
-def test_an_output_that_planning_needs_is_refused_by_its_path(path: str) -> None:
+@pytest.mark.parametrize(
+    "paths",
+    [["models[0].replicas"], ["accelerator.type"], ["location", "gateway.hostname"]],
+    ids=["in a list", "in a group", "two"],
+)
+def test_outputs_that_planning_needs_are_refused_by_their_paths(paths: list[str]) -> None:
     refused: list[OutputRefusedError] = []
 
     def program() -> None:
+        values = values_of("gpu")
+        for path in paths:
+            values |= with_output(path)
         with pytest.raises(OutputRefusedError) as error:
-            InferenceStack("chat", values_of("gpu") | with_output(path))
+            InferenceStack("chat", values)
         refused.append(error.value)
 
     record(program, stack="dev")
-    assert refused[0].path == path
+    assert sorted(refused[0].paths) == sorted(paths)
     assert all(".".join(accepted).replace("*", "NAME") in str(refused[0]) for accepted in ACCEPTED)
 
 
 def with_output(path: str) -> dict[str, Any]:
     """Settings with an output at a path."""
-    first, *others = path.split(".")
+    first, *others = path.replace("[0]", ".0").split(".")
     value: Any = late("x")
     for part in reversed(others):
         value = [{**values_of("gpu")["models"][0], **value}] if part == "0" else {part: value}

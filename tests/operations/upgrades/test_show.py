@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.upgrades.show import duration, plan_text
 from llm_d_gke.planning import RefusedError, StackPlan
+from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.upgrades.planner import plan_upgrade
 from llm_d_gke.planning.upgrades.step import Span, UpgradePlan
 from tests.stacks import plan_of
@@ -58,6 +60,14 @@ def test_every_step_is_in_the_table_and_below() -> None:
     assert "(runs already)" in text
     assert "some requests" in text
     assert "requests can fail in the steps marked so" in " ".join(text.split())
+
+
+def test_refused_steps_do_not_end_in_what_they_would_lose() -> None:
+    plan = planned("kserve-prefix-cache-gpu", "gaie-1.5", "llm-d-0.9")
+    assert plan is not None
+    finding = Finding(id="LLMD-X", path="llm-d:release", value="x", rule="a rule", fix="a fix")
+    text = plan_text(replace(plan, findings=(finding,)))
+    assert text.splitlines()[-1] == "The steps are refused: 1 error, nothing was changed."
 
 
 @pytest.mark.parametrize(
