@@ -201,7 +201,6 @@ REFUSED = (
         fix="remove blockSize, or use 16",
         settings={"blockSize": 8},
         neighbor={"blockSize": 32},
-        warns=True,
     ),
     Refused(
         name="blocks that the named back end does not take",

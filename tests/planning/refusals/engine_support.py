@@ -33,7 +33,6 @@ RTX_8: Mapping[str, Any] = {
     "provisioning": "spot",
     "nodes": {"min": 0, "max": 1},
 }
-RTX: Mapping[str, Any] = {"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-48", "nodes": {"min": 0, "max": 1}}
 
 
 def _gpu(accelerator: Mapping[str, Any], location: str = "us-central1-a", **model: Any) -> dict[str, Any]:
@@ -122,13 +121,22 @@ ENGINE_SUPPORT = (
         fix="use tensorParallel: 2, or tensorParallel: 1",
     ),
     Wrong(
-        name="experts whose kernel was seen to hang on another card",
+        name="experts narrower than their kernel takes on one card",
         id="LLMD-EXPERTS-KERNEL",
-        changes=_gpu(RTX, "us-central1-b", id="google/gemma-4-26B-A4B-it"),
+        changes=_gpu(B200, "us-central1-b", id="google/gemma-4-26B-A4B-it", tensorParallel=1),
         path="models[0].id",
         value="google/gemma-4-26B-A4B-it",
         rule="need 128 to divide an expert's width on a GPU, and here it is 704",
         fix='use allowExtraArgs: true and extraArgs: ["--moe-backend", "triton"]',
+    ),
+    Wrong(
+        name="experts whose kernel was seen to hang on another card",
+        id="LLMD-EXPERTS-KERNEL",
+        changes=_gpu(RTX_8, "us-central1-b", id="Qwen/Qwen3-30B-A3B"),
+        path="models[0].tensorParallel",
+        value="(by default, 8)",
+        rule="need 64 to divide an expert's width on a GPU, and here it is 768 / 8 = 96",
+        fix="use tensorParallel: 4, or tensorParallel: 2",
         severity=Severity.WARNING,
     ),
     Wrong(
