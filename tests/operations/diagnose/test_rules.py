@@ -532,3 +532,17 @@ class TestPolicies:
 def test_a_group_s_controller_says_why_it_makes_no_pods() -> None:
     warning = event("LeaderWorkerSet", "vllm", "FailedCreate", example("group-workers-missing"))
     assert first(running(pods=(), events=(warning,))) == "group-workers-missing"
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Gateway serving/absent does not exist", "kserve-reference-missing"),
+        ("the controller says something that no table has", "kserve-condition"),
+    ],
+)
+def test_a_condition_of_kserve_is_named_by_its_message_or_by_itself(message: str, cause: str) -> None:
+    condition = {"type": "RouterReady", "status": "False", "message": message}
+    service = {"metadata": {"name": "chat"}, "status": {"conditions": [condition]}}
+    [named] = [other for other in causes_of(running(services=(service,))) if other.id.startswith("kserve")]
+    assert (named.id, named.evidence) == (cause, message)

@@ -66,7 +66,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             *("pods-refused", "not-scaling", "certificate-waits", "autoscaler-stuck", "pods-missing"),
-            *("queue-waits", "capacity-requested", "capacity-refused", "policy-refused"),
+            *("queue-waits", "capacity-requested", "capacity-refused", "policy-refused", "kserve-condition"),
         ),
         "tests/operations/diagnose/test_rules.py",
     ),
@@ -79,7 +79,7 @@ ELSEWHERE = {
     },
     "health-check-path": "test_failures.py",
     "objects-differ": "test_failures.py, tests/operations/diagnose/test_facts.py",
-    **dict.fromkeys(("kserve-presets", "kserve-condition"), "test_kserve_conditions.py"),
+    "kserve-presets": "test_kserve_conditions.py",
 }
 GATEWAY_WORDS = tuple(
     name for name, message in messages().items() if message.origin == "gateway" and name not in ELSEWHERE

@@ -22,7 +22,7 @@ ABSENT = {"name": "absent", "namespace": NAMESPACE}
 # By cause: what changes in the service, and back.
 FAULTS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "kserve-presets": ({"baseRefs": [{"name": "absent"}]}, {"baseRefs": None}),
-    "kserve-condition": (
+    "kserve-reference-missing": (
         {"router": {"gateway": {"refs": [ABSENT]}}},
         {"router": {"gateway": {"refs": [{"name": "inference-gateway", "namespace": NAMESPACE}]}}},
     ),
