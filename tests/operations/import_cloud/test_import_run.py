@@ -17,6 +17,7 @@ import yaml
 
 from llm_d_gke.operations.import_cloud.command import commands
 from llm_d_gke.operations.import_cloud.spec import import_spec
+from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider
@@ -110,7 +111,10 @@ def project(folder: Path) -> Iterator[Project]:
         )
         ready.run(f"pulumi stack init {STACK}")
         ready.run(f"pulumi config set --stack {STACK} --path --secret llm-d:huggingFace.token {token}")
-        yield ready
+        try:
+            yield ready
+        finally:
+            processes.stop_all(paths)
 
 
 def cloud_of(folder: Path) -> dict[str, dict[str, Any]]:
