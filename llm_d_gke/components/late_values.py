@@ -84,7 +84,7 @@ def _stand_in(path: Path) -> str:
 
 def spoken(findings: Iterable[Finding], late: Late) -> list[Finding]:
     """The findings with the path of a setting in place of the stand-in that no reader knows."""
-    names = {_stand_in(path): ".".join(path) for path in ACCEPTED if _stand_in(path) in late}
+    names = {_stand_in(path): _written(path) for path in ACCEPTED if _stand_in(path) in late}
 
     def named(text: str) -> str:
         for stand_in, name in names.items():
