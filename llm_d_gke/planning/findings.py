@@ -66,7 +66,7 @@ def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) 
 
 def report(findings: Sequence[Finding], consequence: str = "nothing was changed") -> str:
     """All findings as one text below their number. `consequence` is that of the errors."""
-    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    errors = len(errors_in(findings))
     warnings = sum(finding.severity is Severity.WARNING and finding.acknowledged is None for finding in findings)
     head = f"{count(errors, 'error')}, {consequence}:" if errors else f"{count(warnings, 'warning')}:"
     return f"{head}\n\n{in_full(findings)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.upgrades.step import Loss, Span, Step, UpgradePlan
 from llm_d_gke.wording import WIDTH, count, wrapped
 
@@ -75,9 +75,8 @@ def _minutes(seconds: float) -> str:
 
 
 def _sum(plan: UpgradePlan) -> str:
-    errors = sum(finding.severity is Severity.ERROR for finding in plan.findings)
-    if errors:
-        return f"The steps are refused: {count(errors, 'error')}, nothing was changed."
+    if errors := errors_in(plan.findings):
+        return f"The steps are refused: {count(len(errors), 'error')}, nothing was changed."
     texts = {
         Loss.NOTHING: "No step is expected to lose a request.",
         Loss.CAPACITY: "No step is an outage; meanwhile fewer replicas answer.",

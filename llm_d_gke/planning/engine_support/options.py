@@ -110,6 +110,7 @@ def _options_of_all_tables() -> frozenset[str]:
     return frozenset(option for name in versions() for option in load_facts(name).options)
 
 
+@functools.cache
 def _options_of_any_version(version: str) -> tuple[str, ...]:
     """For a version before every table: what it and all others that were read have. Empty where none was read."""
     if version_numbers(version) < _READ_SINCE:
