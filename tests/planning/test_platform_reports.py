@@ -33,6 +33,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_fourteenth",
         "platform_reports_fifteenth",
         "platform_reports_sixteenth",
+        "platform_reports_seventeenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]
