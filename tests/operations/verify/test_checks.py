@@ -215,6 +215,15 @@ class TestSameAnswer:
         assert result.outcome is Outcome.FAILED
         assert f"{odd} says 'one, two, tree'" in result.evidence
 
+    @pytest.mark.parametrize(("source", "last"), [(GPU, 0), (PREFIX, 2)])
+    def test_a_replica_that_refuses_is_named_whatever_the_others_say(self, source: Any, last: int) -> None:
+        """Not taken for another answer, which an engine that writes random words would excuse."""
+        with context_of(source, engines_of(limit={last: 0}), by_model) as ctx:
+            result = replicas.same_answer_everywhere(ctx)
+            refusing = ctx.replicas(ctx.live.plan.models[0])[last].name
+        assert result.outcome is Outcome.FAILED
+        assert f": {refusing} answers HTTP 400: " in result.evidence
+
     def test_every_pair_of_prefill_and_decode_is_compared(self) -> None:
         """The second prefill server computes another cache: both decode servers answer otherwise with it."""
         changes = {"models[0].replicas": 2, "models[0].prefill": {"replicas": 2}, "accelerator.nodes": {"max": 8}}

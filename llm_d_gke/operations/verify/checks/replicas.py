@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStackError, Manifest, is_ready
-from llm_d_gke.operations.verify.context import CheckContext, Replica, chat_body
+from llm_d_gke.operations.verify.context import CheckContext, Replica, Reply, chat_body
 from llm_d_gke.operations.verify.result import Result, failed, judged, passed, skipped
 from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -30,8 +30,14 @@ def same_answer_everywhere(ctx: CheckContext) -> Result:
     sentences, incomparable, is_single = [], [], True
     for model in ctx.live.plan.models:
         texts: dict[str, list[str]] = defaultdict(list)
-        for place, text in answers_of(ctx, model):
-            texts[text].append(place)
+        refusals = []
+        for place, reply in _replies(ctx, model):
+            if reply.status == _OK:
+                texts[reply.content].append(place)
+            else:
+                refusals.append(f"{place} answers {reply.summary}")
+        if refusals:
+            return failed(f"{model.served_name}: {'; '.join(refusals)}", ctx.live.diagnose)
         answers = sum(len(places) for places in texts.values())
         if not answers:
             return failed(f"{model.served_name} has no ready replica", ctx.live.diagnose)
@@ -42,7 +48,7 @@ def same_answer_everywhere(ctx: CheckContext) -> Result:
         if not _repeats_itself(ctx, model):
             incomparable.append(model.served_name)
             continue
-        return failed(f"{model.served_name}: {odd_one_out(texts)}", f"{ctx.live.kubectl} get pods -o wide")
+        return failed(f"{model.served_name}: {_odd_one_out(texts)}", f"{ctx.live.kubectl} get pods -o wide")
     if incomparable:
         why = "the simulated engine writes random words" if ctx.live.simulated_engine else "batching may change it"
         return skipped(f"a replica of {', '.join(incomparable)} does not repeat its own greedy answer: {why}")
@@ -51,37 +57,36 @@ def same_answer_everywhere(ctx: CheckContext) -> Result:
     return passed("; ".join(sentences))
 
 
-def answers_of(ctx: CheckContext, model: ModelPlan) -> Iterator[tuple[str, str]]:
-    """The replica of the canary, and its text. If a replica refuses it, the refusal is the text."""
+def _replies(ctx: CheckContext, model: ModelPlan) -> Iterator[tuple[str, Reply]]:
+    """Each place that answers the canary, and its reply."""
     prefills = ctx.replicas(model, roles=("prefill",))
     for replica in ctx.replicas(model, roles=("both", "decode")):
         if not prefills:
-            yield replica.name, _answer(ctx, replica, {})
+            yield replica.name, _reply(ctx, replica, {})
         for prefill in prefills:
             address = f"{prefill.pod['status']['podIP']}:{prefill.port}"
-            yield f"{prefill.name} + {replica.name}", _answer(ctx, replica, {_PREFILLER: address})
+            yield f"{prefill.name} + {replica.name}", _reply(ctx, replica, {_PREFILLER: address})
 
 
-def _answer(ctx: CheckContext, replica: Replica, headers: Mapping[str, str]) -> str:
+def _reply(ctx: CheckContext, replica: Replica, headers: Mapping[str, str]) -> Reply:
     # Each place computes the prompt: a decode server that has it cached would not read what a prefill server computed.
     fresh = {"cache_salt": secrets.token_hex(8)}
     body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0, **fresh)
-    reply = ctx.ask_replica(replica, body, headers)
-    return reply.content if reply.status == _OK else reply.summary
+    return ctx.ask_replica(replica, body, headers)
 
 
 def _repeats_itself(ctx: CheckContext, model: ModelPlan) -> bool:
     """Whether one replica gives the same answer twice. If not, answers of several cannot be compared."""
     replica = ctx.replicas(model, roles=("both", "decode"))[0]
-    return len({_answer(ctx, replica, {}) for _ in range(3)}) == 1
+    return len({_reply(ctx, replica, {}).content for _ in range(3)}) == 1
 
 
-def odd_one_out(texts: Mapping[str, list[str]]) -> str:
+def _odd_one_out(texts: Mapping[str, list[str]]) -> str:
     """The places whose answer differs from the most frequent one."""
     ordered = sorted(texts.items(), key=lambda item: -len(item[1]))
     usual, agreeing = ordered[0]
     others = "; ".join(f"{', '.join(places)} says {text[:80]!r}" for text, places in ordered[1:])
-    return f"{len(agreeing)} places say {usual[:80]!r}, but {others}"
+    return f"{count(len(agreeing), 'place')} say {usual[:80]!r}, but {others}"
 
 
 def engine_metrics(ctx: CheckContext) -> Result:
