@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from llm_d_gke.operations.dashboard.page import ANSWER_SECONDS, AlertLine, Series, read_series
+from llm_d_gke.operations.dashboard.page import AlertLine
+from llm_d_gke.operations.dashboard.prometheus import Series, read_series
 from llm_d_gke.planning.plan.platform import AlertPlan
 
 _LEAST_STEP = 2.0
@@ -43,10 +44,9 @@ class AlertState:
         return AlertLine(title=self.alert.title, state=f"holds since {since}, fires after {after}", kind="pending")
 
 
-def read_alerts(base: str, alerts: Sequence[AlertPlan], end: float) -> tuple[AlertState, ...]:
-    """The state of each at `end`, from the Prometheus at `base`: those that fire first."""
-    with httpx.Client(base_url=base, timeout=ANSWER_SECONDS, trust_env=False) as client:
-        states = [_read(client, alert, end) for alert in alerts]
+def read_alerts(client: httpx.Client, alerts: Sequence[AlertPlan], end: float) -> tuple[AlertState, ...]:
+    """The state of each at `end`: those that fire first. Raises DashboardError where Prometheus does not answer."""
+    states = [_read(client, alert, end) for alert in alerts]
     return tuple(sorted(states, key=lambda state: (not state.fires, state.holding_seconds is None)))
 
 

@@ -8,10 +8,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
+
 from llm_d_gke.cli.exits import DONE
 from llm_d_gke.cli.files import write_file
 from llm_d_gke.operations.dashboard.alerts import read_alerts
-from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels, scraping_since
+from llm_d_gke.operations.dashboard.page import page
+from llm_d_gke.operations.dashboard.prometheus import DashboardError, client_of, read_panels, scraping_since
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
@@ -29,9 +32,11 @@ _ON_GKE = (
 def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
     """Serve the page, or write it once into `out`. Raises LiveStackError where the stack is not up here."""
     try:
-        with open_stack(stack, _OVERRIDES, "rehearsal") as live:
-            base = prometheus_of(StackPaths(live.name), print)
-            render = _renderer(base, live, minutes * 60)
+        with (
+            open_stack(stack, _OVERRIDES, "rehearsal") as live,
+            client_of(prometheus_of(StackPaths(live.name), print)) as client,
+        ):
+            render = _renderer(client, live, minutes * 60)
             if out is None:
                 return _serve(render)
             write_file(out, render(0))
@@ -41,16 +46,18 @@ def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
         raise LiveStackError(f"{error}\n{_ON_GKE}") from None
 
 
-def _renderer(base: str, live: LiveStack, seconds: float) -> Callable[[int], str]:
+def _renderer(client: httpx.Client, live: LiveStack, seconds: float) -> Callable[[int], str]:
     dashboard = live.plan.monitoring.dashboard
     assert dashboard is not None, "the plan was made with monitoring.dashboard: true"
-    since = scraping_since(base)
-    remark = f"{live.looked_at}; Prometheus at {base}" + (f", whose first values are of {since}" if since else "")
+    since = scraping_since(client)
+    remark = f"{live.looked_at}; Prometheus at {client.base_url}" + (
+        f", whose first values are of {since}" if since else ""
+    )
 
     def render(refresh: int) -> str:
         end = time.time()
-        alerts = [state.line(end) for state in read_alerts(base, live.plan.monitoring.alerts, end)]
-        panels = read_panels(base, dashboard, end, seconds)
+        alerts = [state.line(end) for state in read_alerts(client, live.plan.monitoring.alerts, end)]
+        panels = read_panels(client, dashboard, end, seconds)
         return page(dashboard.title, remark, panels, end, seconds, alerts=alerts, refresh=refresh)
 
     return render

@@ -1,21 +1,16 @@
-"""The panels as one HTML page: no script, nothing fetched. Their values come from the Prometheus API."""
+"""The panels as one HTML page: no script, nothing fetched."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import httpx
-
-from llm_d_gke.cli.exits import CommandError
+from llm_d_gke.operations.dashboard.prometheus import PanelData, Series
 from llm_d_gke.operations.templates import render
 from llm_d_gke.operations.templates.drawing import Drawing, Shape, line, text
-from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360, 180, 64, 22, 10
 _DASH = 3  # width of a single point
@@ -129,71 +124,3 @@ def format_value(value: float, unit: str) -> str:
     if unit == "s" and abs(value) < 0.9995:
         return f"{value * 1000:.3g} ms"
     return f"{_short(value)}{_UNITS.get(unit, f' {unit}')}"
-
-
-ANSWER_SECONDS = 10.0
-# Points of a line: more than a panel has pixels for are not asked for.
-_POINTS = 120
-
-
-class DashboardError(CommandError):
-    """There is nothing to show. The message holds the reason and the correction."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """One line: seconds since the epoch, and values. A gap has no point."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PanelData:
-    """A panel with its lines; `problem` states why Prometheus refused its query."""
-
-    panel: PanelPlan
-    series: tuple[Series, ...]
-    problem: str = ""
-
-
-def read_panels(base: str, dashboard: DashboardPlan, end: float, seconds: float) -> tuple[PanelData, ...]:
-    """All panels for the `seconds` before `end`, from the Prometheus at `base` (`http://127.64.0.3:9090`)."""
-    with httpx.Client(base_url=base, timeout=ANSWER_SECONDS, trust_env=False) as client:
-        return tuple(_read_panel(client, panel, end, seconds) for panel in dashboard.panels)
-
-
-def scraping_since(base: str) -> str:
-    """When the Prometheus at `base` started, as `18:42:58 UTC`: no value is older. Empty if it does not say."""
-    try:
-        answer = httpx.get(f"{base}/api/v1/status/runtimeinfo", timeout=ANSWER_SECONDS, trust_env=False).json()
-        # Nanoseconds are more digits than a date may have.
-        return f"{datetime.fromisoformat(answer['data']['startTime'][:19]):%H:%M:%S} UTC"
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _read_panel(client: httpx.Client, panel: PanelPlan, end: float, seconds: float) -> PanelData:
-    lines, problem = read_series(client, panel.query, end - seconds, end, max(1.0, seconds / _POINTS))
-    return PanelData(panel=panel, series=tuple(sorted(lines, key=lambda line: line.name)), problem=problem)
-
-
-def read_series(
-    client: httpx.Client, query: str, start: float, end: float, step: float
-) -> tuple[tuple[Series, ...], str]:
-    """The lines of a query, or why Prometheus refused it. Raises DashboardError where it does not answer."""
-    arguments = {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
-    try:
-        answer = client.get("/api/v1/query_range", params=arguments).json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise DashboardError(f"the stack's Prometheus does not answer: {error}") from None
-    if answer.get("status") != "success":
-        return (), str(answer.get("error", "no reason given"))
-    return tuple(_series(result) for result in answer["data"]["result"]), ""
-
-
-def _series(result: Mapping[str, Any]) -> Series:
-    values: Sequence[tuple[float, str]] = result["values"]
-    points = tuple((float(moment), float(text)) for moment, text in values)
-    name = ", ".join(str(value) for _, value in sorted(result["metric"].items()))
-    return Series(name=name, points=tuple(point for point in points if math.isfinite(point[1])))

@@ -13,13 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from llm_d_gke.operations.dashboard.alerts import read_alerts
-from llm_d_gke.operations.dashboard.page import (
-    AlertLine,
+from llm_d_gke.operations.dashboard.page import AlertLine, format_value, page
+from llm_d_gke.operations.dashboard.prometheus import (
     DashboardError,
     PanelData,
     Series,
-    format_value,
-    page,
+    client_of,
     read_panels,
     scraping_since,
 )
@@ -83,7 +82,9 @@ def test_panels_hold_the_values_of_their_queries(prometheus: Answers) -> None:
         {"metric": {"pod": "b"}, "values": [[END - 1, "2"], [END, "NaN"]]},
         {"metric": {"pod": "a"}, "values": [[END - 1, "3.5"]]},
     ]
-    queue, latency = read_panels(prometheus.base, DashboardPlan(title="t", panels=(QUEUE, LATENCY)), END, SECONDS)
+    queue, latency = read_panels(
+        client_of(prometheus.base), DashboardPlan(title="t", panels=(QUEUE, LATENCY)), END, SECONDS
+    )
     assert queue.series == (
         Series(name="a", points=((END - 1, 3.5),)),
         # No number: a quantile without requests.
@@ -95,7 +96,7 @@ def test_panels_hold_the_values_of_their_queries(prometheus: Answers) -> None:
 
 def test_a_prometheus_that_is_not_there_is_an_error() -> None:
     with pytest.raises(DashboardError, match="does not answer"):
-        read_panels("http://127.0.0.1:1", DashboardPlan(title="t", panels=(QUEUE,)), END, SECONDS)
+        read_panels(client_of("http://127.0.0.1:1"), DashboardPlan(title="t", panels=(QUEUE,)), END, SECONDS)
 
 
 def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
@@ -140,7 +141,7 @@ def test_an_alert_fires_once_its_condition_has_held(prometheus: Answers) -> None
         "instant": [{"metric": {}, "values": [[END, "1"]]}],
     }
     alerts = [alert(name, 0 if name == "instant" else 300) for name in (*prometheus.results, "wrong(")]
-    states = {state.alert.name: state for state in read_alerts(prometheus.base, alerts, END)}
+    states = {state.alert.name: state for state in read_alerts(client_of(prometheus.base), alerts, END)}
     seconds = {name: state.holding_seconds for name, state in states.items()}
     assert seconds == {
         "whole": 300,
@@ -166,10 +167,10 @@ def test_a_single_point_is_a_dash() -> None:
 
 
 def test_the_start_of_the_values_is_that_of_prometheus(prometheus: Answers) -> None:
-    assert scraping_since(prometheus.base) == ""
+    assert scraping_since(client_of(prometheus.base)) == ""
     prometheus.started = "2026-11-29T18:47:50.030698887Z"
-    assert scraping_since(prometheus.base) == "18:47:50 UTC"
-    assert scraping_since("http://127.0.0.1:1") == ""
+    assert scraping_since(client_of(prometheus.base)) == "18:47:50 UTC"
+    assert scraping_since(client_of("http://127.0.0.1:1")) == ""
 
 
 def test_a_browser_shows_every_label(tmp_path: Path) -> None:
