@@ -48,14 +48,14 @@ class StackProvider(Provider):
         except OutputRefusedError as refused:
             raise InputPropertiesError(
                 f"{name}: nothing was created",
-                [{"property_path": path, "reason": str(refused)} for path in refused.paths],
+                [{"property_path": property_path(path), "reason": str(refused)} for path in refused.paths],
             ) from None
         except RefusedError as refused:
             raise InputPropertiesError(
                 f"{name}: nothing was created",
                 [
                     {
-                        "property_path": finding.path.removeprefix(f"{NAMESPACE}:"),
+                        "property_path": property_path(finding.path),
                         "reason": f"{finding.id}: {finding.value}: {finding.rule}; {finding.fix}",
                     }
                     for finding in refused.findings
@@ -63,6 +63,11 @@ class StackProvider(Provider):
                 ],
             ) from None
         return ConstructResult(created.urn, outputs_of(created))
+
+
+def property_path(setting: str) -> str:
+    """The path of a setting as the engine names properties: without the namespace."""
+    return setting.removeprefix(f"{NAMESPACE}:")
 
 
 def outputs_of(stack: InferenceStack) -> dict[str, Any]:

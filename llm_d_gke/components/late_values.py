@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 
 from llm_d_gke.planning import Finding
+from llm_d_gke.planning.findings import path_of
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.pod_volumes import stack_of_digest, token_digest
 from llm_d_gke.wording import LOGGED_WIDTH, wrapped
@@ -32,7 +33,7 @@ _TOKEN = ("huggingFace", "token")
 # Outputs of these may be names, ids or self links, as plain values may be.
 _NAMES = (("network", "existing", "network"), ("network", "existing", "subnetwork"))
 
-Path = tuple[str, ...]
+Path = tuple[str | int, ...]
 Late = dict[str, pulumi.Output[str]]
 
 
@@ -40,7 +41,7 @@ class OutputRefusedError(pulumi.RunError, ValueError):
     """Settings that planning needs were given as outputs. `paths` has each as findings write it."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self.paths = tuple(_written(path) for path in paths)
+        self.paths = tuple(path_of(*path) for path in paths)
         accepted = ", ".join(".".join(parts).replace("*", "NAME") for parts in ACCEPTED)
         subject = f"{self.paths[0]} is an output" if len(self.paths) == 1 else f"{', '.join(self.paths)} are outputs"
         sentence = (
@@ -48,10 +49,6 @@ class OutputRefusedError(pulumi.RunError, ValueError):
             f" of the Pulumi stack. Outputs are accepted for {accepted}."
         )
         super().__init__(wrapped(sentence, LOGGED_WIDTH))
-
-
-def _written(path: Path) -> str:
-    return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in path).removeprefix(".")
 
 
 def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
@@ -78,13 +75,13 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
 
 
 def _stand_in(path: Path) -> str:
-    digest = hashlib.sha256(".".join(path).encode()).hexdigest()[:40]
+    digest = hashlib.sha256(path_of(*path).encode()).hexdigest()[:40]
     return f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
 
 
 def spoken(findings: Iterable[Finding], late: Late) -> list[Finding]:
     """The findings with the path of a setting in place of the stand-in that no reader knows."""
-    names = {_stand_in(path): _written(path) for path in ACCEPTED if _stand_in(path) in late}
+    names = {_stand_in(path): ".".join(path) for path in ACCEPTED if _stand_in(path) in late}
 
     def named(text: str) -> str:
         for stand_in, name in names.items():
@@ -108,7 +105,7 @@ def _network_project(values: Mapping[str, Any]) -> str | None:
 
 def _short_name(path: Path, value: object, project: str | None) -> str:
     """The name in `value`, which is one, or an id or self link of this project. Raises RunError."""
-    where = ".".join(path)
+    where = path_of(*path)
     if not isinstance(value, str) or not value:
         raise pulumi.RunError(
             f"{where} is an output without a value: give the name, id or self_link of the resource. In a unit test,"
@@ -142,7 +139,7 @@ def _walk(path: Path, value: Any, replaced: Callable[[Path, pulumi.Output[Any]],
     if isinstance(value, Mapping):
         return {key: _walk((*path, str(key)), item, replaced) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_walk((*path, str(index)), item, replaced) for index, item in enumerate(value)]
+        return [_walk((*path, index), item, replaced) for index, item in enumerate(value)]
     return value
 
 

@@ -148,8 +148,8 @@ def test_unknown_outputs_are_planned(stack: str) -> None:
 
 @pytest.mark.parametrize(
     "paths",
-    [["models[0].replicas"], ["accelerator.type"], ["location", "gateway.hostname"]],
-    ids=["in a list", "in a group", "two"],
+    [["models[0].replicas"], ["accelerator.type"], ["location", "gateway.hostname"], ["labels.7"]],
+    ids=["in a list", "in a group", "two", "named by a number"],
 )
 def test_outputs_that_planning_needs_are_refused_by_their_paths(paths: list[str]) -> None:
     refused: list[OutputRefusedError] = []
@@ -163,7 +163,7 @@ def test_outputs_that_planning_needs_are_refused_by_their_paths(paths: list[str]
         refused.append(error.value)
 
     record(program, stack="dev")
-    assert sorted(refused[0].paths) == sorted(paths)
+    assert sorted(refused[0].paths) == sorted(f"llm-d:{path}" for path in paths)
     assert all(".".join(accepted).replace("*", "NAME") in str(refused[0]) for accepted in ACCEPTED)
 
 
