@@ -302,7 +302,7 @@ class PodWorker:
     # -- termination
 
     def _evict(self) -> bool:
-        """Whether the pod is evicted, because it wrote more to the disk than its limits allow."""
+        """Evict a pod that wrote more to the disk than its limits allow. Returns whether it is evicted."""
         if self._evicted or time.monotonic() < self._measured + INTERVAL_SECONDS:
             return bool(self._evicted)
         self._measured = time.monotonic()
@@ -331,11 +331,16 @@ class PodWorker:
     def _terminate(self) -> None:
         """Terminate like a kubelet: preStop sleep, SIGTERM (sidecars last), SIGKILL after the grace period."""
         moment = time.monotonic()
+        sleep = max((_pre_stop_seconds(container) for container in self._mains), default=0.0)
         if self._deleting_since is None:
             self._deleting_since = moment
+            if sleep > LONGEST_PRE_STOP:
+                self._kubelet.record_difference(difference("pre-stop", seconds=LONGEST_PRE_STOP))
+        if self._left_out_since is None and not self._kubelet.listed(self.address):
+            self._left_out_since = moment
         passed = moment - self._deleting_since
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if passed < min(self._pre_stop_seconds(), grace) and not self._is_noticed(moment) and self._is_running():
+        if passed < min(sleep, grace) and not self._is_noticed(moment) and self._is_running():
             return
         for containers in (self._mains, self._inits):
             for container in containers:
@@ -346,19 +351,10 @@ class PodWorker:
 
     def _is_noticed(self, moment: float) -> bool:
         """Whether the load balancer has left the pod out for as long as a shortened preStop sleep lasts."""
-        if self._left_out_since is None and not self._kubelet.listed(self.address):
-            self._left_out_since = moment
         return self._left_out_since is not None and moment - self._left_out_since >= LONGEST_PRE_STOP
 
     def _is_running(self) -> bool:
         return any(container.alive for container in self._mains)
-
-    def _pre_stop_seconds(self) -> float:
-        """The longest preStop sleep in seconds."""
-        requested = max((_pre_stop_seconds(container) for container in self._mains), default=0.0)
-        if requested > LONGEST_PRE_STOP:
-            self._kubelet.record_difference(difference("pre-stop", seconds=LONGEST_PRE_STOP))
-        return requested
 
     def _write_pids(self) -> None:
         pids: dict[str, object] = {
