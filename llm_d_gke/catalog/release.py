@@ -154,6 +154,7 @@ class SidecarRelease(_Frozen):
     tls_flag: str
     # Request paths whose prompts it sends to a prefill server; it passes all others to its own engine.
     paths: tuple[str, ...]
+    env: Mapping[str, str] = {}
 
 
 class DisaggregationRelease(_Frozen):

@@ -14,7 +14,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation import kv_transfer
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
-from llm_d_gke.planning.plan.pods import ContainerPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.plan.pods import ContainerPlan, EnvPlan, PortPlan, ProbePlan
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import ServingBackend, backend_of
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
@@ -73,6 +73,7 @@ def _sidecar(ctx: PlanContext, release: DisaggregationRelease, backend: ServingB
             # Gateway and picker use plain HTTP to the pool.
             f"--{sidecar.tls_flag}=false",
         ),
+        env=tuple(EnvPlan(name=name, value=value) for name, value in sidecar.env.items()),
         ports=(PortPlan(name="http", number=PORT),),
         requests={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": disk[0]},
         limits={"cpu": "2", "memory": "512Mi", "ephemeral-storage": disk[1]},

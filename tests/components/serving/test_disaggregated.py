@@ -168,6 +168,16 @@ class TestPorts:
         }[release]
         assert sidecar.args == ("--port=8000", *expected, "--secure-proxy=false")
 
+    @pytest.mark.parametrize("deployment", ["direct", "kserve"])
+    @pytest.mark.parametrize("release", RELEASES)
+    def test_the_sidecar_traces_nothing_where_nothing_collects_it(self, release: str, deployment: str) -> None:
+        """v0.7 has no --tracing; later versions trace nothing unless asked to, and v0.4 cannot."""
+        plan = plan_of("disaggregated-gpu", {"release": release, "deployment": deployment})
+        [sidecar] = servers(plan)["decode"].pod.sidecars
+        assert "--tracing" not in sidecar.args
+        without = ("OTEL_TRACES_SAMPLER_ARG", "0") in {(variable.name, variable.value) for variable in sidecar.env}
+        assert without is sidecar.image.endswith(":v0.7.1")
+
 
 class TestTransfer:
     def test_producer_and_consumer(self, plan: StackPlan) -> None:
