@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import textwrap
+from decimal import Decimal
 
 
 def count(number: int, noun: str) -> str:
     """`1 error`, `2 errors`"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def plain_number(value: float) -> str:
+    """A number as people write it: 0.5, 3000000. With an exponent and no dot, such as 3e+06, YAML would read text."""
+    return f"{Decimal(f'{value:.15g}'):f}"
 
 
 WIDTH = 80

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import field_of
 from llm_d_gke.stackfile.paths import segments
-from llm_d_gke.wording import LOGGED_WIDTH, count, wrapped
+from llm_d_gke.wording import LOGGED_WIDTH, count, plain_number, wrapped
 
 NAMESPACE = "llm-d"
 
@@ -110,6 +110,8 @@ def setting_value(settings: Settings, *path: str | int) -> object:
             return "(missing)"
     if isinstance(value, SecretStr):
         return HIDDEN
+    if isinstance(value, float):
+        return plain_number(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 

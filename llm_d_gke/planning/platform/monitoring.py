@@ -157,9 +157,9 @@ def check_limits(ctx: PlanContext, alone: Sequence[SpeedEstimate]) -> None:
         largest, bound = load_metrics().metrics[metric].buckets[-1], bucket_of(metric, seconds)
         fastest = min((getattr(speed, field) * (1 - speed.error) for speed in alone), default=0.0)
         if seconds > largest:
-            ctx.error("LLMD-ALERT-UNSEEN", *path, value=f"{seconds:g}", largest=largest)
+            ctx.error("LLMD-ALERT-UNSEEN", *path, largest=largest)
         elif bound < fastest:
-            ctx.warning("LLMD-ALERT-ALWAYS", *path, value=f"{seconds:g}", bound=bound, fastest=f"{fastest:.2g}")
+            ctx.warning("LLMD-ALERT-ALWAYS", *path, bound=bound, fastest=f"{fastest:.2g}")
 
 
 _Objective = tuple[str, Callable[[str], str], float, str, str]

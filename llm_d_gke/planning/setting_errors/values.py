@@ -22,7 +22,7 @@ from llm_d_gke.planning.setting_errors.texts import text_candidates
 from llm_d_gke.planning.setting_errors.words import NO, YES, choice_here
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.fields import Setting, choices_of, groups_of, is_group, key_setting, keys_of, setting_below
-from llm_d_gke.wording import count
+from llm_d_gke.wording import count, plain_number
 
 # As many keys of a group as a message lists.
 _MANY = 12
@@ -65,24 +65,19 @@ def listed(choices: tuple[Any, ...]) -> str:
 def _bounds(setting: Setting) -> str:
     low, high, above, below = (_bound(setting, kind) for kind in (Ge, Le, Gt, Lt))
     if low is not None and high is not None:
-        return f" from {_plain_number(low)} to {_plain_number(high)}"
+        return f" from {plain_number(low)} to {plain_number(high)}"
     parts = [
-        f"{words} {_plain_number(value)}"
+        f"{words} {plain_number(value)}"
         for words, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
         if value is not None
     ]
     return f" {' and '.join(parts)}" if parts else ""
 
 
-def _plain_number(value: float) -> str:
-    """A bound without an exponent."""
-    return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
-
-
 def _lengths(setting: Setting) -> str:
     minimum, maximum = _bound(setting, MinLen), _bound(setting, MaxLen)
     if maximum is not None:
-        return f" of {minimum or 0:g} to {maximum:g} characters"
+        return f" of {plain_number(minimum or 0)} to {plain_number(maximum)} characters"
     return f" of at least {count(int(minimum), 'character')}" if minimum else ""
 
 
@@ -320,7 +315,7 @@ def problem(kind: str, context: Mapping[str, Any]) -> str:
     limits = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     for name, words in limits.items():
         if name in context:
-            return f"must be {words} {context[name]:g}"
+            return f"must be {words} {plain_number(context[name])}"
     if "expected" in context:
         return f"must be {context['expected']}"
     if kind in ("too_short", "string_too_short"):
@@ -343,7 +338,7 @@ def flow(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, float):
-        return f"{value:g}"
+        return plain_number(value)
     text = str(value)
     if isinstance(value, str) and (_READS_OTHERWISE.fullmatch(text) or text != text.strip() or not text):
         return json.dumps(text, ensure_ascii=False)

@@ -118,14 +118,13 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
             *path,
             case="nodes" if running <= budget.max_monthly_usd else "nodes and hardware" if spare else "hardware",
             running=running,
-            value=f"{budget.max_monthly_usd:g}",
             nodes=nodes,
             monthly=most.monthly,
             lacking=lacking,
             most=math.ceil(most.monthly),
         )
     elif most.unknown:
-        ctx.warning("LLMD-BUDGET-UNKNOWN", *path, value=f"{budget.max_monthly_usd:g}", unknown=", ".join(most.unknown))
+        ctx.warning("LLMD-BUDGET-UNKNOWN", *path, unknown=", ".join(most.unknown))
 
 
 @dataclass(frozen=True)
