@@ -153,6 +153,24 @@ class TestAttention:
         assert refusals_of(deployment) == []
         assert not is_known(deployment)
 
+    @pytest.mark.parametrize(
+        ("version", "cache", "refused"),
+        [
+            ("0.29.0", None, True),
+            ("0.29.0", "fp8", False),
+            ("0.30.0", None, False),
+            ("0.32.0", "auto", False),
+            ("0.32.0", "bfloat16", True),
+        ],
+    )
+    def test_compressed_keys_are_in_fp8_without_a_stated_type_since_0_30(
+        self, version: str, cache: str | None, refused: bool
+    ) -> None:
+        """A start of 0.31.1 on eight H100 says: Using DeepSeek's fp8_ds_mla KV cache format."""
+        model = "deepseek-ai/DeepSeek-V4-Flash"
+        deployment = on(H100, model, version, tensor_parallel=8, kv_cache_dtype=cache)
+        assert ("kv-cache-dtype" in kinds(deployment)) == refused
+
 
 class TestExperts:
     @pytest.mark.parametrize(("ranks", "refused"), [(1, False), (2, False), (4, True), (8, True)])

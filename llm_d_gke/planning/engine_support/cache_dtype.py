@@ -28,6 +28,9 @@ _SPARSE_AS_GIVEN, _SPARSE_E4M3_ON_HOPPER = (0, 18), (0, 30)
 _FROM_CHECKPOINT = (0, 17)
 # Since then compressed-tensors checkpoints without scales of the cache may have an e5m2 one.
 _WITHOUT_SCALES = (0, 24)
+# Compressed keys become fp8_ds_mla without a stated type since; before, "auto" failed an assertion
+# (vllm/models/deepseek_v4/attention.py of 0.22.0, 0.24.0, 0.27.1, 0.29.0, 0.30.0, 0.31.0 and 0.32.0).
+_COMPRESSED_BY_DEFAULT = (0, 30)
 
 
 def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
@@ -44,7 +47,9 @@ def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Capab
         return
     if dtype is None:
         generation = int(deployment.accelerator.compute_capability or 0.0)
-        if deployment.model.compressed and not deployment.attention_backend and generation in COMPRESSED:
+        by_default = stated in ("", "auto") and version_numbers(deployment.version) >= _COMPRESSED_BY_DEFAULT
+        compressed = deployment.model.compressed and not deployment.attention_backend and generation in COMPRESSED
+        if compressed and not by_default:
             yield Refusal(
                 kind="kv-cache-dtype",
                 about="kvCacheDtype",

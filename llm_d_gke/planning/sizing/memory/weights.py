@@ -279,11 +279,13 @@ def _latent_up(model: Model, tensor: int) -> float:
 def _rotary(run: EngineRun) -> float:
     """Bytes of the tables of sines and cosines, one row per position: 32 MiB for Llama 3.1, shared by all layers.
 
-    Logs of TPUs show one table, whatever ways of rotating a model has.
+    Logs of TPUs show one table, whatever ways of rotating a model has. DeepSeek V4 keeps its two in 32 bits
+    (DeepseekV4ScalingRotaryEmbedding of 0.22.0, 0.26.0 and 0.32.0): 0.5 GiB on each rank.
     """
     model = run.model
     if model.rotary is not None and (run.kind == "gpu" or not model.rotary):
-        return float(sum(table.positions * table.width for table in model.rotary) * run.dtype_bytes)
+        number = 4 if model.compressed else run.dtype_bytes
+        return float(sum(table.positions * table.width for table in model.rotary) * number)
     width = model.mla.qk_rope_head_dim if model.mla is not None else model.head_dim
     return float(model.context * width * run.dtype_bytes)
 
