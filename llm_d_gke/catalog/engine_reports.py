@@ -92,6 +92,7 @@ class StartReport(Entry):
     connector: bool | None = None  # one of these two
     prefixes: bool | None = None  # prefix caching is asked for; False: it is off
     block: int | None = None  # blockSize is stated, and no multiple of it
+    except_blocks: tuple[int, ...] = ()  # blockSize is stated, and none of these
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     unless_cache: str | None = None  # beginning of the type of the KV cache
     backend: str | None = None  # attention back end that the stack file names

@@ -322,8 +322,11 @@ class ModelSettings(Settings):
         bool | None, Field(description="Keep the KV cache of shared prefixes; by default what the pattern needs.")
     ] = None
     block_size: Annotated[
-        Literal[8, 16, 32, 64, 128, 256] | None,
-        Field(description="Tokens of a KV-cache block, told to engine and picker; by default the engine's own."),
+        int | None,
+        Field(
+            ge=8,
+            description="Tokens of a KV-cache block, told to engine and picker; by default the engine's own.",
+        ),
     ] = None
     tool_call_parser: Annotated[
         ParserName | None,

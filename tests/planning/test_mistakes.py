@@ -288,7 +288,7 @@ MISTAKES = [
     ("topology that no machine has", "llm-d:accelerator: {type: tpu-v6e, machineType: ct6e-standard-4t, topology: 2x2x1}", "TOPOLOGY", "accelerator.topology", "ct6e-standard-4t", "did you mean 2x2?"),
     ("a method that vLLM alone has", model("speculativeDecoding: {method: mlp_speculator, tokens: 8}"), "SETTING-CHOICE", "models[0].speculativeDecoding.method", "ngram", "--speculative-config"),
     ("type of the cache", model("kvCacheDtype: fp16"), "SETTING-CHOICE", "models[0].kvCacheDtype", "fp8", "use auto"),
-    ("block size in quotes", model('blockSize: "16"'), "SETTING-CHOICE", "models[0].blockSize", "8, 16", "use 16"),
+    ("block size in quotes", model('blockSize: "16"'), "SETTING-QUOTED", "models[0].blockSize", "at least 8", "write blockSize: 16"),
     ("parser as a flag", model("toolCallParser: true"), "SETTING-TYPE", "models[0].toolCallParser", "as a flag", "use hermes"),
     ("template itself", model('chatTemplate: "{{ messages }}"'), "CHAT-TEMPLATE", "models[0].chatTemplate", "the path of a file", "templates/chat.jinja"),
     ("address of a configuration", model("config: 'https://huggingface.co/Qwen/Qwen3-4B/raw/main/config.json'"), "CONFIG-UNREADABLE", "models[0].config", "addresses are not read", "use hub"),

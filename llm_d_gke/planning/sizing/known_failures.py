@@ -112,7 +112,8 @@ def _subject(settings: ModelSettings, report: StartReport) -> tuple[str, object]
         return _argument(settings, report)
     if report.host_blocks and report.ends:
         return "kvOffloadGib", settings.kv_offload_gib
-    return ("id", settings.id) if report.block is None else ("blockSize", settings.block_size)
+    about_block = report.block is not None or report.except_blocks
+    return ("blockSize", settings.block_size) if about_block else ("id", settings.id)
 
 
 def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
@@ -187,7 +188,9 @@ def _of_deployment(served: ServedModel, report: StartReport) -> Iterator[bool]:
         if name in report.model_fields_set:
             yield amount(served) >= getattr(report, name)
     yield report.most_devices is None or _devices(served) <= report.most_devices
-    yield report.block is None or bool((served.settings.block_size or 0) % report.block)
+    block = served.settings.block_size
+    yield report.block is None or bool((block or 0) % report.block)
+    yield not report.except_blocks or (block is not None and block not in report.except_blocks)
     speculation = served.guessing
     method = speculation.method if speculation is not None else ""
     draft = speculation.draft_model if speculation is not None else None
