@@ -11,6 +11,8 @@ from .versions import version_numbers
 _REFERENCE = re.compile(
     r"(?P<repository>.+?)(?::v?(?P<version>\d+(?:\.\d+)*)(?:-(?P<suffix>[\w.-]+))?)?(?:@sha256:\w+)?$"
 )
+# A version in a tag: v0.26.0-cu129, and the forms 0.26.0, v0.26 and v0.26.00 that people write.
+_VERSION_TAG = re.compile(r"[vV]?(?P<version>\d+(?:\.\d+)+)(?P<rest>.*)")
 # Words of tags that say nothing about an image: offloading to the processor, OpenAI's interface, a base image.
 _IN_ANY_TAG = frozenset({"cpu", "openai", "nvidia"})
 # Docker Hub's names, which may be left out.
@@ -22,6 +24,20 @@ def _split(reference: str) -> tuple[str, str]:
     name = _DOCKER_HUB.sub("", reference.partition("@")[0])
     repository, colon, tag = name.rpartition(":")
     return (repository, tag) if colon and "/" not in tag else (name, "")
+
+
+def release_reference(reference: str) -> str | None:
+    """An image of vLLM's own repository with its version as vLLM's releases tag it: v, three numbers, the suffix.
+
+    None for other repositories, for tags without a version, and for digests, beside which a registry reads no tag.
+    """
+    repository, tag = _split(reference)
+    match = _VERSION_TAG.fullmatch(tag)
+    if repository != "vllm/vllm-openai" or "@" in reference or match is None:
+        return None
+    numbers = [str(int(number)) for number in match["version"].split(".")]
+    numbers += ["0"] * (3 - len(numbers))
+    return f"{reference.rpartition(':')[0]}:v{'.'.join(numbers)}{match['rest']}"
 
 
 class ImageFacts(Entry):

@@ -29,7 +29,7 @@ from llm_d_gke.planning.plan.routing import GatewayPlan, ModelsEndpointPlan, Rou
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
-from llm_d_gke.planning.platform.engine_images import check_engine_images, check_image_kinds
+from llm_d_gke.planning.platform.engine_images import check_engine_images, check_image_kinds, check_image_versions
 from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
@@ -178,6 +178,7 @@ def _check_site(ctx: PlanContext) -> None:
     check_proven(ctx)
     check_engine_images(ctx)
     check_image_kinds(ctx)
+    check_image_versions(ctx)
     check_backend_tls(ctx)
 
 

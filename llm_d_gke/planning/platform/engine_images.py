@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images
+from llm_d_gke.catalog.engine_tables import is_later, versions
+from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images, release_reference
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import INFERENCE_GATEWAY_SINCE
@@ -217,6 +218,25 @@ def check_image_kinds(ctx: PlanContext) -> None:
             engine=engine,
             hardware=hardware,
         )
+
+
+def check_image_versions(ctx: PlanContext) -> None:
+    """Findings about tags that vLLM does not publish, and about versions of vLLM newer than the catalog."""
+    for index, settings in enumerate(ctx.settings.models):
+        if settings.image is None:
+            continue
+        published, version = release_reference(settings.image), load_images().vllm_in(settings.image)
+        if published is not None and published != settings.image:
+            tag = published.rpartition(":")[2]
+            ctx.error("LLMD-IMAGE-VERSION", f"models[{index}].image", tag=tag, published=published)
+        elif version is not None and is_later(version):
+            ctx.warning(
+                "LLMD-IMAGE-NEWER",
+                f"models[{index}].image",
+                version=version,
+                newest=versions()[-1],
+                image=ctx.engine_image.image,
+            )
 
 
 def _own_hardware(ctx: PlanContext) -> str:

@@ -41,6 +41,32 @@ ENGINE = (
         fix="state what it is",
         severity=Severity.WARNING,
     ),
+    *(
+        Wrong(
+            id="LLMD-IMAGE-VERSION",
+            name=f"a tag that vLLM does not publish: {written}",
+            changes={"models[0].image": written},
+            path="models[0].image",
+            value=written,
+            rule=f"vLLM publishes this version as {published.partition(':')[2]}",
+            fix=f"use {published}",
+        )
+        for written, published in (
+            ("vllm/vllm-openai:0.26.0", "vllm/vllm-openai:v0.26.0"),
+            ("docker.io/vllm/vllm-openai:v0.19", "docker.io/vllm/vllm-openai:v0.19.0"),
+            ("vllm/vllm-openai:v0.26.00-cu129", "vllm/vllm-openai:v0.26.0-cu129"),
+        )
+    ),
+    Wrong(
+        id="LLMD-IMAGE-NEWER",
+        name="a version that the catalog has no facts of",
+        changes={"models[0].image": "vllm/vllm-openai:v0.62.0"},
+        path="models[0].image",
+        value="vllm/vllm-openai:v0.62.0",
+        rule="vLLM 0.62.0 is newer than 0.33.0",
+        fix="use vllm/vllm-openai:v0.26.0, or look the tag up",
+        severity=Severity.WARNING,
+    ),
     Wrong(
         name="driver older than the image's CUDA",
         id="LLMD-DRIVER-OLD",
