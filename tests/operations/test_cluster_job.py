@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.maintenance.scan import pods
 from llm_d_gke.maintenance.scan.pods import load_objects, scanned_pods, staging_objects
 from policy.llmd_policy.pods import hygiene
 
@@ -38,6 +39,15 @@ def test_the_job_with_the_hubs_token_reaches_no_private_address() -> None:
     [https] = [rule for rule in egress_of(staging_objects()) if [port["port"] for port in rule["ports"]] == [443]]
     [peer] = https["to"]
     assert {"10.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"} <= set(peer["ipBlock"]["except"])
+
+
+@pytest.mark.parametrize("objects_of", [load_objects, staging_objects])
+def test_they_are_scanned_whatever_the_stack_files_hold(
+    objects_of: Callable[[], Objects], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users change `Pulumi.gpu.yaml`: with several models in it, `make scan` ended with a traceback."""
+    monkeypatch.setattr(pods, "load", None)
+    assert [body["kind"] for body in objects_of()].count("Job") == 1
 
 
 def egress_of(objects: Objects) -> Objects:

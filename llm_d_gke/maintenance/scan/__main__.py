@@ -25,6 +25,7 @@ from llm_d_gke.maintenance.scan.pods import (
     staging_objects,
 )
 from llm_d_gke.maintenance.scan.scanners import Failure, ScanError
+from llm_d_gke.planning import RefusedError
 from llm_d_gke.stackfile import project_stacks
 
 # What runs in the namespace of a stack, and not in those of its charts.
@@ -47,7 +48,7 @@ def main(
                 status = _scan_random(random, seed, place)
             else:
                 status = _scan(stacks or project_stacks(), place, whole=not stacks)
-    except ScanError as error:
+    except (ScanError, RefusedError) as error:
         print(error, file=sys.stderr)
         status = 1
     raise typer.Exit(status)

@@ -17,11 +17,11 @@ from llm_d_gke.nested import plain, value_at
 from llm_d_gke.operations.bench.job import job_objects
 from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.stage.command import objects as stage_objects
-from llm_d_gke.planning import StackPlan, plan_config
+from llm_d_gke.planning import StackPlan, plan_config, plan_raw
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.registry import pack
-from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.pulumi_engine.configuration import PROJECT, TOKEN, load
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from llm_d_gke.resource_graph.recorder import record
@@ -168,8 +168,7 @@ def random_objects(count: int, seed: int) -> Iterator[tuple[str, dict[str, Any],
 
 def staging_objects() -> list[dict[str, Any]]:
     """The objects of `make stage`, for a model whose weights come from a bucket."""
-    source = '[{"id": "google/gemma-2b-it", "source": {"kind": "bucket", "bucket": "weights", "path": "gemma"}}]'
-    plan, stack_settings = _plan("gpu", {"llm-d:models": source})
+    plan, stack_settings = _own_plan({"kind": "bucket", "bucket": "weights", "path": "gemma"})
     objects: list[dict[str, Any]] = []
     for model, settings in zip(plan.models, stack_settings.models, strict=True):
         if isinstance(settings.source, BucketSource):
@@ -179,7 +178,7 @@ def staging_objects() -> list[dict[str, Any]]:
 
 def load_objects() -> list[dict[str, Any]]:
     """The objects of the Job that `bench --job` writes."""
-    plan, _ = _plan("gpu", {})
+    plan, _ = _own_plan({"kind": "hugging-face"})
     return job_objects(plan, scenarios()["throughput"], {}, "load-throughput", "http://203.0.113.1")
 
 
@@ -187,7 +186,7 @@ def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]
     """Each chart of the stacks with what Helm renders for it, by `chart/NAME`; once for the same values."""
     seen: dict[str, ChartPlan] = {}
     for stack in stacks:
-        plan, _ = _plan(stack, {})
+        plan = plan_config(stack, load(PROJECT_ROOT, stack, own_release=True))
         for chart in plan.charts:
             seen.setdefault(f"chart/{chart.name}", chart)
     for name, chart in sorted(seen.items()):
@@ -218,9 +217,16 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
     return [body for body in bodies if body["kind"] != "CustomResourceDefinition"]
 
 
-def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, StackSettings]:
-    configuration = load(PROJECT_ROOT, stack, overrides, own_release=True)
-    return plan_config(stack, configuration), StackSettings.model_validate(configuration.settings())
+def _own_plan(source: Mapping[str, str]) -> tuple[StackPlan, StackSettings]:
+    """A stack of one gated model. No stack file has it, because those of the project may be changed."""
+    values = {
+        "project": PROJECT,
+        "location": "us-central1-a",
+        "accelerator": {"type": "nvidia-l4"},
+        "models": [{"id": "google/gemma-2b-it", "source": dict(source)}],
+        "huggingFace": {"token": TOKEN},
+    }
+    return plan_raw("jobs", values, frozenset({"huggingFace"})), StackSettings.model_validate(values)
 
 
 def _resource(source: str, body: dict[str, Any]) -> Resource:

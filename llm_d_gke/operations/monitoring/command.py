@@ -22,7 +22,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
-from llm_d_gke.planning import plan_config
+from llm_d_gke.planning import plan_config, plan_raw
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries
@@ -66,15 +66,10 @@ def check_scenarios() -> int:
     wrong = [
         sentence
         for scenario in listed
-        for sentence in problems(promtool, _plan("gpu", shared_settings | dict(scenario.changes)), scenario)
+        for sentence in problems(promtool, plan_raw("gpu", shared_settings | dict(scenario.changes)), scenario)
     ]
     print("\n".join(wrong) if wrong else f"{len(listed)} scenarios: every alert fires or is silent as written")
     return FAILED if wrong else DONE
-
-
-def _plan(stack: str, changes: dict[str, object]) -> StackPlan:
-    configuration = load_assumed(stack, {path: json.dumps(value) for path, value in changes.items()})
-    return plan_config(stack, configuration)
 
 
 # Grafana's grid has 24 columns; three panels share a row.
