@@ -74,10 +74,15 @@ def load_assumed(stack: str, overrides: Mapping[str, str] | None = None, root: P
 
     What cannot be read of its ESC environments is printed as an error is: it may change every answer.
     """
+    return assume_unset(load_written(stack, overrides, root))
+
+
+def load_written(stack: str, overrides: Mapping[str, str] | None = None, root: Path = PROJECT_ROOT) -> StackConfig:
+    """The same without what is assumed."""
     config = load(root, stack, overrides)
     for note in config.notes:
         _warn(stack, note)
-    return assume_unset(config)
+    return config
 
 
 @functools.cache

@@ -16,22 +16,23 @@ from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.planner import plan_with_findings
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.stackfile.assumptions import assume_unset, load_written
 from llm_d_gke.stackfile.config import StackConfig
 from llm_d_gke.stackfile.model_files import model_files
 
 
 def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
     """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
-    configuration = load_assumed(stack, overrides, root=root)
-    settings = _settings(configuration.settings())
+    written = load_written(stack, overrides, root=root)
+    configuration = assume_unset(written)
+    settings, listed = _settings(configuration.settings()), _settings(written.settings())
     notes = configuration.notes
     try:
         plan = plan_config(stack, configuration)
     except RefusedError as refused:
         forbidden = None if settings is None else _plan_despite_findings(stack, settings, configuration)
-        return facts_of(stack, forbidden, refused.findings, notes, settings)
-    return facts_of(stack, plan, plan.warnings, notes, settings)
+        return facts_of(stack, forbidden, refused.findings, notes, listed)
+    return facts_of(stack, plan, plan.warnings, notes, listed)
 
 
 def _settings(values: Mapping[str, Any]) -> StackSettings | None:

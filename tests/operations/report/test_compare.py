@@ -101,6 +101,16 @@ def acknowledged(facts: Mapping[str, Any], reason: str | None) -> dict[str, Any]
     return {**facts, "findings": findings}
 
 
+def test_what_is_assumed_for_a_stack_is_no_setting_of_it() -> None:
+    """A token is assumed for a gated model alone, and a change of model was shown as one of the token too."""
+    settings = {setting["path"]: setting["value"] for setting in facts()["settings"]}
+    assert settings["llm-d:huggingFace.token"] == "(not set)"
+    open_model = json.dumps([{"id": "Qwen/Qwen2.5-1.5B-Instruct", "maxModelLen": 2048, "dtype": "half"}])
+    text = changed(models=open_model)
+    assert "`llm-d:models[0].id`" in text
+    assert "token`" not in text
+
+
 def test_a_comment_in_the_stack_file_changes_nothing() -> None:
     assert facts()["findings"]
     assert compare({"gpu": facts()}, {"gpu": place_changed(facts())}) == "## Verdict\n\nUnchanged: `gpu`.\n"
