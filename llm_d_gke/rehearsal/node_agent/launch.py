@@ -71,6 +71,8 @@ class Simulated:
         if engine.supervisor is not None:
             ports[engine.supervisor] = first
         remarks = [difference("simulator")]
+        if not any("--enable-auto-tool-choice" in word for word in (*command, *arguments)):
+            remarks.append(difference("simulator-tools"))
         if engine.supervisor is not None:
             remarks.append(difference("simulator-ranks"))
         if engine.dropped:

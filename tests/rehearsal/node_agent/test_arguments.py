@@ -158,6 +158,13 @@ def test_ranks_listen_on_consecutive_ports() -> None:
     assert started.arguments[-1] == "--port=21000"
 
 
+@pytest.mark.parametrize(("parser", "differs"), [((), True), (("--enable-auto-tool-choice",), False)])
+def test_tools_without_a_parser_are_a_difference(parser: tuple[str, ...], differs: bool) -> None:
+    """The simulated engine answers such requests with 200, and vLLM with 400."""
+    launched = Simulated().launch({"args": ["--model", MODEL, *parser]}, {}, {}, lambda *_: 20000)
+    assert any("models[].toolCallParser" in remark for remark in launched.remarks) is differs
+
+
 def test_ports_are_replaced_where_named_and_added_where_not() -> None:
     own = {9002: 20001, 9103: 20002, 9090: 20003}
     listening = with_ports(
