@@ -68,7 +68,9 @@ def _nodes(kube: Kube) -> Iterator[str]:
         accelerators = [f"{capacity[name]} {name}" for name in ("nvidia.com/gpu", "google.com/tpu") if name in capacity]
         pool = labels.get("cloud.google.com/gke-nodepool", "unknown")
         yield f"  {node['metadata']['name']}"
-        yield f"    {_condition(node, 'Ready')}, pool {pool}, {', '.join([machine, *accelerators])}"
+        cordoned = ["cordoned, takes no new pod"] if node["spec"].get("unschedulable") else []
+        words = [_condition(node, "Ready"), *cordoned, f"pool {pool}", machine, *accelerators]
+        yield f"    {', '.join(words)}"
 
 
 def _pods(kube: Kube) -> Iterator[str]:

@@ -35,6 +35,21 @@ def test_a_gateway_with_a_host_name_answers_to_it_only(listener: dict[str, Any],
     assert bool(output) is bool(note)
 
 
+class Nodes:
+    def list(self, *_: str) -> list[dict[str, Any]]:
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        return [
+            {"metadata": {"name": name, "labels": {}}, "spec": spec, "status": ready}
+            for name, spec in (("free", {}), ("drained", {"unschedulable": True}))
+        ]
+
+
+def test_a_cordoned_node_is_not_just_ready() -> None:
+    free, drained = list(status._nodes(cast("Kube", Nodes())))[1::2]
+    assert "ready, pool" in free
+    assert "ready, cordoned, takes no new pod, pool" in drained
+
+
 class Starting:
     """An API server that knows nodes and pods, and no Gateways yet."""
 
