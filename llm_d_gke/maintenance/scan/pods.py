@@ -148,8 +148,9 @@ def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def stack_objects(stack: str) -> list[dict[str, Any]]:
-    """Every object of a stack as GKE would get it, and the Jobs that stage its weights."""
+    """Every object of a stack as GKE would get it. Raises RefusedError, before the program ends with a traceback."""
     configuration = load(PROJECT_ROOT, stack, own_release=True)
+    plan_config(stack, configuration)
     graph = record_stack(stack, configuration)
     return [dict(body) for body in kubernetes_objects(graph)]
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from llm_d_gke.maintenance.scan import scanners
+from llm_d_gke.maintenance.scan import __main__, pods, scanners
 from llm_d_gke.maintenance.scan.exceptions import ScanException, load, sort_out, traits_of
 from llm_d_gke.maintenance.scan.pods import Traits, plain_objects, scanned_pods
 from llm_d_gke.maintenance.scan.scanners import Failure, pod_security
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
+from llm_d_gke.stackfile import StackConfig
 from tests.stacks import graph_of
 
 Objects = list[dict[str, Any]]
@@ -165,3 +167,18 @@ def test_texts_stay_texts_for_a_scanner_in_go(tmp_path: Path) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": "n"}}
     scanners.write(tmp_path, (), {"gpu": (quota,)})
     assert '  namespace: "n"' in (tmp_path / "gpu.yaml").read_text().splitlines()
+
+
+def test_a_refused_stack_ends_with_its_findings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values = {
+        "llm-d:location": "us-central1-z",
+        "llm-d:accelerator": {"type": "nvidia-l4"},
+        "llm-d:models": [{"id": "Qwen/Qwen3-8B"}],
+    }
+    monkeypatch.setattr(pods, "load", lambda *_, **__: StackConfig(values=values))
+    with pytest.raises(typer.Exit) as ended:
+        __main__.main(["mine"], 0, 0, tmp_path)
+    assert ended.value.exit_code == 1
+    assert "LLMD-ZONE-OFFERS" in capsys.readouterr().err
