@@ -18,6 +18,7 @@ from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_t
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.served_model import BACKEND_VARIABLE, EXPERT_BACKEND, ServedModel
+from llm_d_gke.planning.serving.cache_checks import is_cache_known
 from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
 from llm_d_gke.planning.serving.unknown_names import has_name
@@ -225,7 +226,9 @@ def _possible_fixes(served: ServedModel, deployment: Deployment, refusal: Refusa
         yield "no quantization", with_settings(quantization=None)
     if refusal.kind == "kv-cache-dtype":
         for cache_dtype in ("fp8", "bfloat16"):
-            yield f"kvCacheDtype: {cache_dtype}", with_settings(kv_cache_dtype=cache_dtype)
+            changed = with_settings(kv_cache_dtype=cache_dtype)
+            if is_cache_known(changed):
+                yield f"kvCacheDtype: {cache_dtype}", changed
     if refusal.about == "expertParallel":
         if deployment.data_parallel == 1:
             yield "expertParallel: false", with_settings(expert_parallel=False)

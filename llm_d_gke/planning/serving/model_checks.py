@@ -8,8 +8,6 @@ from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer, takes_flashinfer
-from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, outer_context, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, object_value, option_value
@@ -18,6 +16,7 @@ from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
+from llm_d_gke.planning.serving.cache_checks import check_cache_dtype
 from llm_d_gke.planning.serving.custom_models import copy_of_config
 from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
@@ -33,10 +32,7 @@ from llm_d_gke.wording import count
 # Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
 # Parts of keys whose values may stretch positions.
 _OF_POSITIONS = ("rope", "config", "position", "len")
-_FLASHINFER = "FLASHINFER"  # keeps an fp8 cache without fp8 units
-_OF_FLASHINFER = ("fp8", "fp8_e4m3")
 _YARN_MULTIPLIES = "0.26"  # vLLM's version
-_AMPERE = 8.0  # compute capability
 # `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
 _DRAFT_SLOTS_SINCE = "0.17"
 # What Git and web pages show of a commit: 7 to 12 of its digits.
@@ -51,7 +47,7 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
     model = served.model
     pattern_of(served.ctx.settings).check_model(served)
     check_spread(served)
-    _check_cache_dtype(served)
+    check_cache_dtype(served)
     check_engine_arguments(served)
     _check_batch(served)
     _check_revision(served)
@@ -149,37 +145,6 @@ def _is_of_another_kind(served: ServedModel) -> bool:
     if family.kind == "vectors" and not served.ctx.picker.takes("/v1/embeddings"):
         served.ctx.warning("LLMD-ROUTE-PICKER", "release", case="embeddings")
     return True
-
-
-def _check_cache_dtype(served: ServedModel) -> None:
-    model = served.model
-    accelerator, dtype = served.accelerator, served.kv_cache_dtype or ""
-    if not dtype.startswith("fp8") or accelerator.kind != "gpu" or accelerator.fp8:
-        return
-    capability = accelerator.compute_capability or 0.0
-    e5m2 = model is not None and keeps_e5m2(model, capability)
-    if e5m2 and dtype == "fp8_e5m2":
-        return
-    flashinfer = model is not None and keeps_fp8_in_flashinfer(model, capability, served.version)
-    if flashinfer and (served.attention_backend == _FLASHINFER or _is_led_to_flashinfer(served, dtype)):
-        return
-    other = (
-        "use kvCacheDtype: fp8_e5m2, remove it,"
-        if e5m2 and flashinfer and model and model.quantization is None
-        else "remove kvCacheDtype,"
-    )
-    served.error("LLMD-KV-CACHE-FP8", "kvCacheDtype", value=dtype, other=other)
-
-
-def _is_led_to_flashinfer(served: ServedModel, kv_cache_dtype: str) -> bool:
-    """Whether vLLM takes FlashInfer by itself, which reads fp8 without fp8 units: a start that was seen on 8.6."""
-    model, capability = served.model, served.accelerator.compute_capability or 0.0
-    if model is None or served.attention_backend is not None or capability < _AMPERE:
-        return False
-    dtype = served.deployment(model).effective_dtype
-    return kv_cache_dtype in _OF_FLASHINFER and takes_flashinfer(
-        model, capability, served.version, dtype, kv_cache_dtype
-    )
 
 
 def _check_batch(served: ServedModel) -> None:

@@ -11,6 +11,8 @@ from tests.planning.refusals.engine_sources import Refused
 _QWEN3, _REPORTED = "Qwen/Qwen3-8B", "LLMD-START-REPORTED"
 _NANO, _SUPER = "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4"
 _RTX_8: Mapping[str, Any] = {**H100_4, "type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-384"}
+_A100: Mapping[str, Any] = {"type": "nvidia-a100-80gb", "machineType": "a2-ultragpu-1g", "nodes": {"min": 0, "max": 1}}
+_IN_TRITON = ("--attention-backend", "TRITON_ATTN")
 _EAGLE: Mapping[str, Any] = {"method": "eagle3", "tokens": 3, "draftModel": "yuhuili/EAGLE3-LLaMA3.3-Instruct-70B"}
 _ADAPTER = [{"name": "mine", "source": "acme/mine", "rank": 16}]
 _GUESSES = '{"method": "mtp", "num_speculative_tokens": 2, "max_model_len": %s}'
@@ -227,6 +229,28 @@ REFUSED = (
         settings={"kvCacheDtype": "fp8", "options": ("--attention-backend", "FLASHINFER")},
         version="0.16.0",
         neighbor={"version": "0.17.0"},
+    ),
+    Refused(
+        name="an fp8 cache in Triton's back end on a card without fp8 units",
+        id="LLMD-KV-CACHE-FP8",
+        card=_A100,
+        model=_QWEN3,
+        about="kvCacheDtype",
+        rule="fp8e4nv not supported",
+        fix="remove the attention back end, or kvCacheDtype",
+        settings={"kvCacheDtype": "fp8", "options": _IN_TRITON},
+        neighbor={"options": None},
+    ),
+    Refused(
+        name="fp8_e5m2 in Triton's back end on the same card, where fp8 ends too",
+        id="LLMD-KV-CACHE-KERNEL",
+        card=_A100,
+        model=_QWEN3,
+        about="kvCacheDtype",
+        rule="asserts that an fp8 cache is not in fp8_e5m2",
+        fix="use kvCacheDtype: bfloat16",
+        settings={"kvCacheDtype": "fp8_e5m2", "options": _IN_TRITON},
+        neighbor={"options": None},
     ),
     Refused(
         name="blocks of a size that old versions do not list",
