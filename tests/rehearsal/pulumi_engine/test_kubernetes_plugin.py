@@ -227,6 +227,8 @@ def run(cluster: StackPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             env_vars={
                 "PULUMI_BACKEND_URL": f"file://{tmp_path}",
                 "PULUMI_CONFIG_PASSPHRASE": "",
+                # The provider leaves each kubeconfig that it was given as a file.
+                "TMPDIR": str(tmp_path),
                 "PULUMI_HOME": str(cluster.pulumi_home),
                 "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
