@@ -9,7 +9,7 @@ import copy
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from llm_d_gke.settings.fields import merge_keys
 from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.document import parse
 from llm_d_gke.stackfile.paths import StackFileError
-from llm_d_gke.stackfile.project import NAMESPACE
+from llm_d_gke.stackfile.project import NAMESPACE, full_key
 
 BASE = "base"
 # In a base, this key would stop every stack that uses the base.
@@ -52,6 +52,17 @@ def with_base(values: Mapping[str, Any], root: Path, file: str) -> Values:
     Raises StackFileError.
     """
     return merged_layers(layers(values, root, file))
+
+
+def own_values(values: Mapping[str, Any], left_out: Collection[str] = ()) -> Values:
+    """The settings of a stack file by itself, by full key: without its base and without keys that stand there twice.
+
+    `left_out` has further names without namespace.
+    """
+    full = [full_key(key) for key in values]
+    others = {full_key(key) for key in (BASE, *left_out)}
+    own = zip(full, values.values(), strict=True)
+    return {key: value for key, value in own if key not in others and full.count(key) == 1}
 
 
 def merged_layers(files: Sequence[Layer]) -> Values:

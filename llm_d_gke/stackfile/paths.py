@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_d_gke.nested import value_at
-from llm_d_gke.stackfile.project import NAMESPACE
+from llm_d_gke.stackfile.project import full_key
 
 if TYPE_CHECKING:
     from llm_d_gke.stackfile.config import StackConfig
@@ -34,9 +34,7 @@ def segments(path: str) -> list[str | int]:
         raise StackFileError(
             f"{path!r} is not a configuration path. Write it as Pulumi does, for example llm-d:models[0].replicas"
         )
-    if ":" not in parts[0]:
-        parts[0] = f"{NAMESPACE}:{parts[0]}"
-    return parts
+    return [full_key(parts[0]), *parts[1:]]
 
 
 def contains(values: Mapping[str, Any], path: str) -> bool:

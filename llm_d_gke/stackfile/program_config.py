@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from llm_d_gke.stackfile.base import BASE, with_base
+from llm_d_gke.stackfile.base import own_values, with_base
 from llm_d_gke.stackfile.config import StackConfig, program_settings
 from llm_d_gke.stackfile.paths import StackFileError
 from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT, stack_files
@@ -40,7 +40,7 @@ def read() -> RawSettings:
         try:
             return with_base(own, PROJECT_ROOT, f"Pulumi.{stack}.yaml")
         except StackFileError as error:
-            values = {key if ":" in key else f"{prefix}{key}": value for key, value in own.items() if key != BASE}
+            values = own_values(own)
             secrets = {key: values.pop(key) for key in encrypted & values.keys()}
             file = next((path for path in stack_files(PROJECT_ROOT, stack) if path.exists()), None)
             error.own = StackConfig(values=values, secrets=secrets, file=file)

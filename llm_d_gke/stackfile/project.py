@@ -14,6 +14,11 @@ MAIN_STACKS = ("gpu", "tpu")
 NAMESPACE = "llm-d"
 
 
+def full_key(key: object) -> str:
+    """A key with its namespace. One without is the project's, as on Pulumi's command line."""
+    return text if ":" in (text := str(key)) else f"{NAMESPACE}:{text}"
+
+
 def project_defaults(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields key and value of every default in a parsed Pulumi.yaml, in the order in which Pulumi applies them.
 

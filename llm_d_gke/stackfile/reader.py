@@ -14,11 +14,11 @@ import yaml
 
 from llm_d_gke.settings.fields import required_keys, takes_text
 from llm_d_gke.settings.stack import StackSettings
-from llm_d_gke.stackfile.base import BASE, with_base
+from llm_d_gke.stackfile.base import BASE, own_values, with_base
 from llm_d_gke.stackfile.config import UNSET, StackConfig
 from llm_d_gke.stackfile.document import parse, refuse_other_files
 from llm_d_gke.stackfile.paths import StackFileError, contains, put, segments
-from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_FILE, project_defaults, stack_files, stack_names
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_FILE, full_key, project_defaults, stack_files, stack_names
 from llm_d_gke.stackfile.pulumi_environment import with_environment
 from llm_d_gke.wording import count
 
@@ -74,8 +74,7 @@ def _configuration(
     if not isinstance(values, dict):
         raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
     _refuse_spellings(f"Pulumi.{stack}.yaml", values)
-    # As on Pulumi's command line, a key without a namespace is the project's.
-    values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
+    values = {full_key(key): value for key, value in values.items()}
     values, notes = with_environment(root, stack, document, values)
     changes = {key: _override(key, text) for key, text in overrides.items()}
     for key in {_BASE, BASE} & changes.keys():
@@ -94,18 +93,15 @@ def _configuration(
         notes=notes,
         file=path,
         root=root,
-        overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides),
+        overridden=tuple(map(full_key, overrides)),
     )
 
 
 def _own_values(root: Path, path: Path, document: Mapping[str, Any], overrides: Mapping[str, str]) -> StackConfig:
     """What stands below `config:` in plain text, without keys that stand there twice or that an override changes."""
     config = values if isinstance(values := document.get("config"), dict) else {}
-    full = [key if ":" in str(key) else f"{NAMESPACE}:{key}" for key in config]
     changed = {re.split(r"[.\[]", key.removeprefix(f"{NAMESPACE}:"))[0] for key in overrides}
-    left_out = {f"{NAMESPACE}:{name}" for name in (BASE, NAMESPACE, *changed)}
-    values = {key: value for key, value in zip(full, config.values(), strict=True) if key not in left_out}
-    values = {key: value for key, value in values.items() if full.count(key) == 1}
+    values = own_values(config, (NAMESPACE, *changed))
     _take_encrypted(values)
     return StackConfig(values=values, file=path, root=root)
 
@@ -172,8 +168,7 @@ def _defaults(root: Path) -> dict[str, Any]:
     path = root / PROJECT_FILE
     if not path.exists():
         return {}
-    declared = project_defaults(parse(path))
-    return {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in declared}
+    return {full_key(key): value for key, value in project_defaults(parse(path))}
 
 
 def _take_encrypted(values: dict[str, Any]) -> list[str]:
