@@ -36,6 +36,7 @@ class StartReport(Entry):
     architectures: tuple[str, ...] = ()  # one of them
     except_architectures: tuple[str, ...] = ()  # none of them
     models: tuple[str, ...] = ()  # beginnings of ids on the Hub
+    text: bool | None = None  # by its id the model generates text
     weights: (
         Literal[
             "nvfp4",

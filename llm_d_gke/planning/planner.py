@@ -45,7 +45,8 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     name that is empty or no text, and for settings of another type.
     """
     if not isinstance(stack, str) or not stack:
-        raise TypeError(f"the name of a stack is a text such as 'chat', not {stack!r}: write it in quotes")
+        advice = "give it one" if stack == "" else "write it in quotes"
+        raise TypeError(f"the name of a stack is a text such as 'chat', not {stack!r}: {advice}")
     try:
         if isinstance(settings, StackSettings):
             values = settings.model_dump(by_alias=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_reports import OtherModels, family_of
 from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
@@ -67,6 +68,13 @@ class ServedModel:
     def version(self) -> str:
         """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
         return tagged_version(self.settings.image or "") or self.ctx.engine_image.version
+
+    @cached_property
+    def other_kind(self) -> OtherModels | None:
+        """Of an id of a model without weights to download, or which answers no chat requests."""
+        if self.settings.source.kind != "hugging-face" or self.settings.config is not None:
+            return None
+        return family_of(load_engine().other_models, self.settings.id)
 
     @property
     def outline(self) -> Outline | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from llm_d_gke.stackfile.project import PROJECT_ROOT
@@ -54,16 +54,17 @@ def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[st
     for model in models if isinstance(models, list | tuple) else ():
         if not isinstance(model, dict) or not isinstance(model.get("id"), str):
             continue
-        if isinstance(model.get("config"), str):
+        # Paths of a program are refused, and what is wrong in their files is reported with that.
+        if isinstance(model.get("config"), str | PurePath):
             source = model.get("source")
             revision = source.get("revision") if isinstance(source, dict) else None
             if model["config"] == HUB:
                 files[model["id"]] = _from_hub(model["id"], revision if isinstance(revision, str) else None)
             else:
-                files[model["id"]] = _from_disk(root, model["config"])
-        if isinstance(model.get("chatTemplate"), str):
+                files[model["id"]] = _from_disk(root, str(model["config"]))
+        if isinstance(model.get("chatTemplate"), str | PurePath):
             file = files.get(model["id"], ModelFile(config={}))
-            files[model["id"]] = _with_template(file, root, model["chatTemplate"])
+            files[model["id"]] = _with_template(file, root, str(model["chatTemplate"]))
     return files
 
 

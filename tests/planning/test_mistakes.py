@@ -12,7 +12,7 @@ import yaml
 
 from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, plan_stack
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Severity, errors_in
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import load
 from llm_d_gke.stackfile.model_files import model_files
@@ -664,6 +664,25 @@ def test_a_program_sees_its_own_values_and_no_secret() -> None:
         plan_stack("s", values)
     assert "us-east-1" in str(refused.value)
     assert "hf_" not in str(refused.value)
+
+
+def test_a_key_of_a_program_that_is_no_text_is_named() -> None:
+    settings: dict[Any, Any] = {**values_of("gpu")}
+    with pytest.raises(RefusedError) as refused:
+        plan_stack("s", settings | {5: 3})
+    [error] = errors_in(refused.value.findings)
+    assert (error.path, error.rule) == ("llm-d:[5]", "this key is no text, and settings have names")
+
+
+def test_a_path_object_of_a_program_is_named_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}', encoding="utf-8")
+    models = [{**values_of("gpu")["models"][0], "config": file}]
+    with pytest.raises(RefusedError) as refused:
+        plan_stack("s", values_of("gpu") | {"models": models})
+    [error] = [finding for finding in refused.value.findings if finding.id == "LLMD-SETTING-TYPE"]
+    assert error.fix == "give it as text: str(path)"
+    assert "not read" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

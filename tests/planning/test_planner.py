@@ -208,9 +208,9 @@ def test_settings_of_a_program_that_are_no_mapping_are_named(settings: Any) -> N
         plan_stack("chat", settings)
 
 
-@pytest.mark.parametrize("name", [None, 5, ""])
-def test_a_name_of_a_program_that_is_no_text_is_named(name: Any) -> None:
-    with pytest.raises(TypeError, match=f"the name of a stack is a text such as 'chat', not {name!r}"):
+@pytest.mark.parametrize(("name", "advice"), [(None, "in quotes"), (5, "in quotes"), ("", "give it one")])
+def test_a_name_of_a_program_that_is_no_text_is_named(name: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=f"the name of a stack is a text such as 'chat', not {name!r}: .*{advice}"):
         plan_stack(name, {"project": "any-project"})
 
 

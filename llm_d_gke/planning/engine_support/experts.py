@@ -14,7 +14,7 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 _ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
 _ALIGNMENT = 128
 # On compute capability 12.x widths of 192 and 704 ran: Qwen3 235B over eight RTX PRO 6000 and Gemma 4 26B on one, vLLM
-# 0.25.1, by the recipes of a university's cluster (2026).
+# 0.25.1 (github.com/KempnerInstitute/hpc-agentic-recipes, 2026).
 _ALIGNMENT_12 = 64
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 # Gemma 4's experts have GELU: TensorRT-LLM's kernel takes none, CUTLASS's does since 0.24, and Triton's comes next

@@ -6,7 +6,6 @@ import re
 
 from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.context_length import LONGER, outer_context, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
@@ -134,11 +133,8 @@ def _holds_other_weights(served: ServedModel) -> bool:
 
 
 def _is_of_another_kind(served: ServedModel) -> bool:
-    """A finding where the id is that of a model without weights to download, or which answers no chat requests."""
-    settings = served.settings
-    if settings.source.kind != "hugging-face" or settings.config is not None:
-        return False
-    family = family_of(load_engine().other_models, settings.id)
+    """A finding about a model of another kind."""
+    family = served.other_kind
     if family is None:
         return False
     served.add_finding("LLMD-MODEL-KIND", "id", case=family.kind, certain=family.kind == "service")

@@ -50,6 +50,8 @@ def template_file(served: ServedModel) -> Iterator[Named]:
 def named_architecture(served: ServedModel) -> Iterator[Named]:
     """An architecture that takes the model's place, and that no table has."""
     tables = facts_of(served.version)
+    if served.other_kind is not None:
+        return
     names = (object_value(served.settings.extra_args, _OVERRIDES) or {}).get("architectures")
     for name in names if isinstance(names, list) and tables else ():
         architectures = sorted({other for facts in tables for other in facts.architectures})

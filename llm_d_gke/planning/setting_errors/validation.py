@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -183,6 +184,8 @@ def _explain(kind: str, setting: Setting, value: object) -> tuple[str, str]:
                 f"the group does not say which kind it is: kind is {listed(choices_of(setting.kind))}",
                 f"add kind, for example {sample}" if sample else "add kind",
             )
+        case "invalid_key":
+            return "this key is no text, and settings have names", "remove it, or write the setting that is meant"
         case _:
             return _other_value(kind, setting, value)
 
@@ -215,6 +218,8 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
         off = "remove it: an option that is switched on stands alone, or has --no- before its name"
         return _must_be(setting, value), off
     statement = _must_be(setting, value) + _how_yaml_reads(setting, value)
+    if isinstance(value, PurePath):
+        return f"{statement}; this value is a path object of the program, not text", "give it as text: str(path)"
     if isinstance(value, list | tuple | Mapping) and not value:
         statement = f"must not be empty{_description_of(setting)}"
     if setting.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):

@@ -136,6 +136,7 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or _is_on(settings.env[report.variable], report.variable_has)
     yield not report.models or settings.id.startswith(report.models)
+    yield report.text is None or report.text == (served.other_kind is None)
     yield not report.accelerators or served.accelerator.name in report.accelerators
     yield from _of_card(served.accelerator, report)
     yield from _of_model(served, report)
