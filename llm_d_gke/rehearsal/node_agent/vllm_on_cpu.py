@@ -108,6 +108,9 @@ class VllmOnCpu:
         remarks = [difference("vllm", version=runs, instead=instead, layers=LAYERS, tokens=VOCABULARY)]
         if engine.dropped:
             remarks.append(difference("vllm-dropped", arguments=" ".join(engine.dropped)))
+        if engine.blocks is not None:
+            stated, size = engine.blocks
+            remarks.append(difference("vllm-blocks", stated=stated, size=size, version=runs))
         if engine.supervisor is not None:
             remarks.append(difference("vllm-ranks"))
         if engine.transfers:

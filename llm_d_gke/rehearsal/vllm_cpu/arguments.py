@@ -38,7 +38,7 @@ class ServedModel:
     """The tiny model that takes the place of a model, with as many blocks of KV cache as the plan expects.
 
     `block_size` is the accelerator's: a processor's own is 128 tokens, and the picker would count other blocks.
-    `adapters` are folders by name.
+    Blocks of a processor are multiples of `block_multiple` tokens. `adapters` are folders by name.
     """
 
     folder: Path
@@ -46,6 +46,7 @@ class ServedModel:
     block_size: int
     blocks: int
     adapters: Mapping[str, Path]
+    block_multiple: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class CpuCommand:
 
     `events` is the port of the pod on which it publishes KV events, None without them. `transfers`: whether KV caches
     come from and go to other engines. `ranks` serve on `port` and those that follow, their supervisor on `supervisor`.
+    `blocks`: tokens of a block as the pod states them and as the engine has them, None where they are equal.
     """
 
     arguments: tuple[str, ...]
@@ -63,6 +65,7 @@ class CpuCommand:
     transfers: bool = False
     ranks: int = 1
     supervisor: int | None = None
+    blocks: tuple[int, int] | None = None
 
 
 def command_for(
@@ -100,10 +103,11 @@ def command_for(
     built = [str(model.folder), *(word for option in remaining for word in _words(option, model))]
     if "served-model-name" not in values:
         built += ["--served-model-name", model.name]
-    if "block-size" not in values:
-        built += ["--block-size", str(model.block_size)]
+    stated = int(values.get("block-size", (str(model.block_size),))[0])
+    size = -(-stated // model.block_multiple) * model.block_multiple
+    built += ["--block-size", str(size)]
     if "num-gpu-blocks-override" not in values:
-        built += ["--num-gpu-blocks-override", str(model.blocks)]
+        built += ["--num-gpu-blocks-override", str(model.blocks * stated // size)]
     built += ["--load-format", "dummy", "--enforce-eager"]
     if supervisor is not None:
         number = ["--data-parallel-size", str(ranks), "--data-parallel-size-local", str(ranks)]
@@ -116,6 +120,7 @@ def command_for(
         transfers=transfers,
         ranks=ranks,
         supervisor=supervisor,
+        blocks=None if size == stated else (stated, size),
     )
 
 
@@ -123,7 +128,7 @@ def _words(option: Option, model: ServedModel) -> Sequence[str]:
     """An option as a processor takes it; none of those that the command has of its own."""
     if option.name == "lora-modules":
         return ["--lora-modules", *(_adapter(value, model) for value in option.values)]
-    return () if option.name in _REPLACED else option.words
+    return () if option.name in (*_REPLACED, "block-size") else option.words
 
 
 def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:

@@ -24,6 +24,7 @@ from llm_d_gke.rehearsal.vllm_cpu import tiny_model
 from llm_d_gke.rehearsal.vllm_cpu.arguments import ServedModel
 from llm_d_gke.rehearsal.vllm_cpu.environment import EngineEnvironment
 from llm_d_gke.rehearsal.vllm_cpu.tiny_model import NoTinyModelError
+from llm_d_gke.rehearsal.vllm_cpu.versions import block_multiple
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import AdapterSettings
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
@@ -110,6 +111,7 @@ def _write(folder: Path, model: TinyModel, environment: EngineEnvironment) -> Se
         block_size=block_size,
         blocks=min(max(blocks, least), largest),
         adapters={adapter.name: _write_adapter(folder, adapter, model) for adapter in model.adapters},
+        block_multiple=block_multiple(environment.version),
     )
 
 

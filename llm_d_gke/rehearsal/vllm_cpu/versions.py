@@ -19,6 +19,8 @@ _TOOLS: Final = ("gcc", "readelf", "nm")
 # `Requires-Python` of the wheels: the older ones end before 3.14.
 _NEWEST_PYTHON: Final = {"0.17.1": (3, 13), "0.19.1": (3, 13)}
 _NEWEST_PYTHON_OF_ALL: Final = (3, 14)
+# get_supported_kernel_block_sizes of vLLM's v1/attention/backends/cpu_attn.py, by the first pinned version that has it.
+_BLOCK_MULTIPLES: Final = {"0.17.1": 16, "0.30.0": 32}
 
 _OTHERWISE: Final = "leave --engine vllm (ENGINE=vllm) out to run the simulated engine"
 
@@ -43,6 +45,12 @@ def nearest(requested: str) -> str:
         return abs((ours[0] - theirs[0]) * 1000 + ours[1] - theirs[1]), -versions.index(version)
 
     return min(versions, key=distance)
+
+
+def block_multiple(version: str) -> int:
+    """Tokens of which a block of the KV cache must be a multiple on a processor, for a pinned version."""
+    since = [first for first in _BLOCK_MULTIPLES if version_numbers(first) <= version_numbers(version)]
+    return _BLOCK_MULTIPLES[since[-1]]
 
 
 def version_in(image: str, catalog: Catalog) -> str:

@@ -26,7 +26,9 @@ Answer = tuple[int, Any]
 
 @dataclass
 class FakeEngine:
-    """A vLLM server: `answer` is its text, `limit` its longest prompt in words, `cached` tokens of every request.
+    """A vLLM server: `answer` is its text, `limit` its longest prompt in tokens, `cached` tokens of every request.
+
+    A prompt has `template` tokens, and as many for each word as `word` says.
 
     Where it has a `token`, metrics are answered to that token only. `computed` are answers whose prompt a prefill
     server has computed, by prompt and salt: these are in its own cache then.
@@ -37,6 +39,8 @@ class FakeEngine:
     labels: Mapping[str, str]
     answer: str = "one, two, three"
     limit: int = 2048
+    template: int = 0
+    word: int = 1
     cached: int = 0
     prefills: list[FakeEngine] = field(default_factory=list)
     address: str = "10.0.0.1"
@@ -47,10 +51,10 @@ class FakeEngine:
 
     def reply(self, body: Body, headers: Mapping[str, str] | None = None) -> Answer:
         prompt = str(body.get("prompt") or body["messages"][0]["content"])
-        words = len(prompt.split())
+        tokens = self.template + self.word * len(prompt.split())
         if body["model"] != self.model:
             return 404, {"error": {"message": f"The model `{body['model']}` does not exist."}}
-        if words > self.limit:
+        if tokens > self.limit:
             return 400, {"error": {"message": f"This model's maximum context length is {self.limit} tokens."}}
         self.served += 1
         text = self.answer
@@ -58,7 +62,7 @@ class FakeEngine:
             if (headers or {}).get("x-prefiller-host-port", "").startswith(f"{engine.address}:"):
                 text = self.computed.setdefault((prompt, str(body.get("cache_salt"))), engine.answer)
         usage = {
-            "prompt_tokens": words,
+            "prompt_tokens": tokens,
             "completion_tokens": 3,
             "prompt_tokens_details": {"cached_tokens": self.cached},
         }

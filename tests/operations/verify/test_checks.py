@@ -98,6 +98,25 @@ class TestRequests:
         with context_of(GPU, engines_of(), always(503, "no healthy upstream"), lists=["other"]) as ctx:
             assert check(ctx).outcome is Outcome.FAILED
 
+    @pytest.mark.parametrize(("word", "template"), [(1, 0), (1, 60), (2, 30), (5, 10)])
+    def test_a_long_prompt_is_half_the_longest_request_for_every_tokenizer(self, word: int, template: int) -> None:
+        with context_of(GPU, engines_of(word={0: word}, template={0: template}), by_model) as ctx:
+            result = requests.long_prompt(ctx)
+        assert result.outcome is Outcome.PASSED, result
+        assert 2048 * 0.3 < int(result.evidence.split()[-2]) <= 2048 * 0.55
+
+    def test_a_prompt_that_was_cut_is_found(self) -> None:
+        def cut(engines: list[FakeEngine]) -> Choose:
+            def choose(body: Body) -> Answer:
+                status, document = engines[0].reply(body)
+                document["usage"]["prompt_tokens"] = min(document["usage"]["prompt_tokens"], 200)
+                return status, document
+
+            return choose
+
+        with context_of(GPU, engines_of(), cut) as ctx:
+            assert "the engine counted 200 tokens" in requests.long_prompt(ctx).evidence
+
     def test_an_answer_under_another_name_fails(self) -> None:
         def renamed(_engines: list[FakeEngine]) -> Choose:
             document = {"model": "/mnt/models", "choices": [{"message": {"content": "x"}}], "usage": {}}

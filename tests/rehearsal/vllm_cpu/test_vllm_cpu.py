@@ -135,6 +135,24 @@ class TestArguments:
         assert "--block-size 16 --num-gpu-blocks-override 1000" in " ".join(command())
         assert command("--block-size", "32").count("--block-size") == 1
 
+    @pytest.mark.parametrize(
+        ("version", "words", "stated", "size"),
+        [
+            ("0.26.0", (), 16, 16),
+            ("0.30.0", (), 16, 32),
+            ("0.30.0", ("--block-size", "48"), 48, 64),
+            ("0.30.0", ("--block-size", "64"), 64, 64),
+        ],
+    )
+    def test_blocks_are_as_large_as_a_processor_takes_them(
+        self, version: str, words: tuple[str, ...], stated: int, size: int
+    ) -> None:
+        """0.30 ends with "No common block size for 16", where 0.26 only prefers multiples of 32."""
+        served = replace(SERVED, block_multiple=versions.block_multiple(version))
+        built = command_for(["vllm", "serve"], [MODEL, *words], {}, {MODEL: served})
+        assert f"--block-size {size} --num-gpu-blocks-override {1000 * stated // size}" in " ".join(built.arguments)
+        assert built.blocks == (None if size == stated else (stated, size))
+
     def test_adapters_are_the_folders_that_were_written(self) -> None:
         module = json.dumps({"name": "style", "path": "/adapters/0", "base_model_name": MODEL})
         words = command(
