@@ -68,7 +68,7 @@ class AcceleratorSettings(Settings):
         Field(
             description="Catalog name, such as nvidia-tesla-t4, nvidia-l4 or tpu-v6e.",
             examples=["nvidia-l4"],
-            json_schema_extra=replaces("accelerator pool", "cluster"),
+            json_schema_extra=replaces("accelerator pool"),
         ),
     ]
     machine_type: Annotated[

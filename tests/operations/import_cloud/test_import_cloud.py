@@ -178,6 +178,11 @@ class TestDifferences:
             ),
             ({"network": "projects/other/global/networks/default"}, "network", True),
             ({"name": "prod"}, "name", True),
+            (
+                {"masterAuth": {"clientCertificateConfig": {"issueClientCertificate": True}}},
+                "masterAuth.clientCertificateConfig.issueClientCertificate",
+                True,
+            ),
             ({"resourceLabels": {}}, "resourceLabels", False),
         ],
     )
