@@ -13,6 +13,8 @@ _RULE = "LLMD-"
 # Billions of parameters in the name of a model: 7b, 0.6b, a22b.
 _SIZES = re.compile(r"(?<![0-9a-z.])a?[0-9]+(?:\.[0-9]+)?b(?![0-9a-z])")
 
+_TUNED = re.compile(r"-(?:instruct|chat|it)$", re.IGNORECASE)
+
 
 def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> str | None:
     """The choice that is written most like `word`, None where none is similar.
@@ -35,9 +37,16 @@ def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> s
 
 
 def nearest_model(text: str, models: Iterable[str], threshold: float = _SIMILAR) -> str | None:
-    """The model that is written most like `text`; where that names a size, of the same size."""
+    """The model that is written most like `text`; where that names a size, of the same size.
+
+    Qwen3-8B follows instructions without the word in its name: a model that lacks no more than this word comes first.
+    """
     sizes = set(_SIZES.findall(text.lower()))
-    return nearest(text, (model for model in models if sizes <= set(_SIZES.findall(model.lower()))), threshold)
+    same_size = [model for model in models if sizes <= set(_SIZES.findall(model.lower()))]
+    plain = letters(_TUNED.sub("", text.strip()))
+    without = [model for model in same_size if letters(model) == plain != letters(text)]
+    written = any(letters(model) == letters(text) for model in same_size)
+    return without[0] if without and not written else nearest(text, same_size, threshold)
 
 
 def nearest_place(text: str, places: Sequence[str], threshold: float = _SIMILAR) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.planning.suggest import are_alike, nearest, nearest_place
+from llm_d_gke.planning.suggest import are_alike, nearest, nearest_model, nearest_place
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,18 @@ from llm_d_gke.planning.suggest import are_alike, nearest, nearest_place
 )
 def test_of_equally_similar_choices_the_closest_counts(word: str, choices: list[str], expected: str | None) -> None:
     assert nearest(word, choices) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Qwen/Qwen3-8b-Instruct", "Qwen/Qwen3-8B"),
+        ("Qwen/Qwen3-VL-8b-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
+        ("Qwen/Qwen3-8", "Qwen/Qwen3-8B"),
+    ],
+)
+def test_a_model_may_follow_instructions_without_the_word_in_its_name(text: str, expected: str) -> None:
+    assert nearest_model(text, ["Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-8B"]) == expected
 
 
 @pytest.mark.parametrize(
