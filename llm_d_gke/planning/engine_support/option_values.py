@@ -20,7 +20,15 @@ from llm_d_gke.planning.engine_support.object_values import (
     wrong_in_object,
     wrong_part,
 )
-from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, long_form, with_plain_numbers
+from llm_d_gke.planning.engine_support.options import (
+    LEVEL,
+    LEVEL_ALONE,
+    OPTIMIZATION,
+    WITH_UNIT,
+    full_option,
+    long_form,
+    with_plain_numbers,
+)
 from llm_d_gke.quantities import token_count
 
 
@@ -41,9 +49,7 @@ _UNITS_IN_JSON = (0, 20)
 # Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
 # takes from zero on.
 _NEEDS = {"--enable-log-outputs": "--enable-log-requests"}
-# `-O3` and `-O=3` (vllm/utils/argparse_utils.py of 0.17.1 to 0.32.0).
-_OPTIMIZATION, _LEVEL = "--optimization-level", re.compile(r"^-O=?(?=[0-9]+$)")
-_LEVEL_ALONE, _LEVELS = "-O", ("0", "1", "2", "3")
+_LEVELS = ("0", "1", "2", "3")  # of --optimization-level
 # Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
 _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
@@ -150,9 +156,9 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
         return len(following) if is_option else 0, [
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]
-    if text == _LEVEL_ALONE and _OPTIMIZATION in facts.options and following[:1] and following[0] not in _LEVELS:
+    if text == LEVEL_ALONE and OPTIMIZATION in facts.options and following[:1] and following[0] not in _LEVELS:
         return len(following), [WrongValue(position, text, f"-O takes {', '.join(_LEVELS)}", "use -O2")]
-    text = _LEVEL.sub(f"{_OPTIMIZATION}=", text) if _OPTIMIZATION in facts.options else text
+    text = LEVEL.sub(f"{OPTIMIZATION}=", text) if OPTIMIZATION in facts.options else text
     written, equals, value = text.partition("=")
     name = full_option(facts.options, written.replace("_", "-"))
     if name is None and "." in written:

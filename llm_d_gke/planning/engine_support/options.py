@@ -18,6 +18,8 @@ from llm_d_gke.quantities import token_count
 # vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
 WITH_UNIT = re.compile(r"(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?[kmgt]|[0-9]+[KMGT])(?!\w)")
 ALL_TO_ALL = "--all2all-backend"
+# `-O3`, `-O=3` and `-O 3` (vllm/utils/argparse_utils.py of 0.14.1 to 0.32.0).
+OPTIMIZATION, LEVEL, LEVEL_ALONE = "--optimization-level", re.compile(r"^-O=?(?=[0-9]+$)"), "-O"
 # The oldest version whose options are among `earlier_options` of engine.yaml.
 _READ_SINCE = (0, 7, 3)
 # Settings of the arguments that the planner renders from them, for messages.
@@ -39,6 +41,12 @@ SETTINGS = {
     "--max-lora-rank": "adapters[].rank",
     "--max-loras": "adapters",
 }
+
+
+def split_option(text: str) -> tuple[str, str, str]:
+    """The name of an argument's option in full, `=` if it is there, and the value behind it."""
+    name, separator, value = LEVEL.sub(f"{OPTIMIZATION}=", text).partition("=")
+    return OPTIMIZATION if name == LEVEL_ALONE else long_form(name), separator, value
 
 
 def long_form(name: str) -> str:
@@ -171,8 +179,8 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
     """The last value of an option among extra arguments, `--name value` or `--name=value`."""
     value = None
     for position, text in enumerate(arguments):
-        name, separator, inline_value = text.partition("=")
-        if long_form(name) in names:
+        name, separator, inline_value = split_option(text)
+        if name in names:
             value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
     return value
 
@@ -204,8 +212,8 @@ def option_words(arguments: Sequence[str], option: str) -> list[str]:
     """The words behind an option that takes several, the last time it is given."""
     words: list[str] = []
     for position, text in enumerate(arguments):
-        name, separator, inline_value = text.partition("=")
-        if long_form(name) == option:
+        name, separator, inline_value = split_option(text)
+        if name == option:
             following = itertools.takewhile(lambda word: not word.startswith("-"), arguments[position + 1 :])
             words = [inline_value] if separator else list(following)
     return words

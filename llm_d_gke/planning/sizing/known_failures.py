@@ -16,11 +16,11 @@ from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.guessing import CONFIG, SEPARATE, separate_options
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
-    long_form,
     nested_value,
     object_value,
     option_value,
     option_words,
+    split_option,
     unknown_options,
 )
 from llm_d_gke.planning.engine_support.tpu import attention_ranks
@@ -100,7 +100,7 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
     """Options among extra arguments, less those that the parser ends on, whatever goes with them."""
     if not arguments:
         return frozenset()
-    names = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
+    names = {split_option(argument)[0].partition(".")[0] for argument in arguments}
     refused = {name for _, name, _ in unknown_options(version, arguments)}
     accepted = names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
     return accepted | {CONFIG} if accepted & SEPARATE else accepted
@@ -227,7 +227,7 @@ def _is_given(arguments: Sequence[str], option: str) -> bool:
         return (_value(arguments, name) or "").lower() == value
     if "." in name:
         return _value(arguments, name) is not None
-    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
+    return name in {split_option(argument)[0].partition(".")[0] for argument in arguments}
 
 
 def _arguments(settings: ModelSettings) -> tuple[str, ...]:

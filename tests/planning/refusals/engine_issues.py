@@ -197,6 +197,16 @@ REFUSED = (
         neighbor={"options": ("--optimization-level", "0", "--enforce-eager")},
     ),
     Refused(
+        name="guesses that are compiled, and the level's short form",
+        card=H100_4,
+        model=_QWEN3,
+        about="extraArgs=--optimization-level 0",
+        rule="No compilation mode is set",
+        fix="remove --optimization-level",
+        settings={"speculativeDecoding": _NGRAM, "options": ("-O0",)},
+        neighbor={"options": ("-O1",)},
+    ),
+    Refused(
         name="guesses that are compiled, and a mode that compiles nothing",
         card=H100_4,
         model=_QWEN3,
