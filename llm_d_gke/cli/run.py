@@ -131,13 +131,6 @@ def add_command(
     app.command(name, cls=_PlainCommand, rich_help_panel=panel)(_guarded(command, explain, interrupted))
 
 
-def run_command(command: Command, explain: Explain, program: str, arguments: Sequence[str] | None = None) -> int:
-    """Run one command as a program. Return its exit status."""
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command(cls=_PlainCommand)(_guarded(command, explain, UNCHANGED))
-    return run_app(app, program, arguments)
-
-
 def run_app(app: typer.Typer, program: str = PROGRAM, arguments: Sequence[str] | None = None) -> int:
     """Run a command line. Return its exit status."""
     previous_handler = signal.signal(signal.SIGTERM, _raise_interrupt)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
 from llm_d_gke.components.instance import named
@@ -23,7 +22,7 @@ def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[
     bounds: list[pulumi.Resource] = [account]
     if plan.quota:
         bounds.append(
-            kubernetes.core.v1.ResourceQuota(
+            core.ResourceQuota(
                 named(f"{plan.name}-quota", opts),
                 metadata=metadata("quota", plan.name),
                 spec=core.ResourceQuotaSpecArgs(hard=dict(plan.quota)),

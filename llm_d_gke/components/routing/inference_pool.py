@@ -90,8 +90,8 @@ def pool_policies(
     certificate and accepts only TLS; HTTPS of model servers is configured for the Service that Istio derives from the
     pool.
     """
-    objectives = [_objective(parent, objective, namespace, depends_on) for objective in plan.objectives]
     options = child(parent, depends_on=depends_on)
+    objectives = [_objective(objective, namespace, options) for objective in plan.objectives]
     if plan.implementation == "istio":
         # Pickers create a self-signed certificate when they start.
         picker = (plan.picker_service, f"{plan.picker_service}.{namespace}.svc.cluster.local")
@@ -120,14 +120,12 @@ def pool_policies(
     ]
 
 
-def _objective(
-    parent: pulumi.Resource, plan: ObjectivePlan, namespace: str, depends_on: Sequence[pulumi.Resource]
-) -> pulumi.Resource:
+def _objective(plan: ObjectivePlan, namespace: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     return custom_resource(
         f"{plan.name}-objective",
         InferenceObjectiveSpec(pool_ref=PoolRef(name=plan.pool), priority=plan.priority),
         metadata=metadata(plan.name, namespace),
-        opts=child(parent, depends_on=depends_on),
+        opts=opts,
     )
 
 

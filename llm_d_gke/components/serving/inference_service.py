@@ -33,8 +33,8 @@ from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
 from llm_d_gke.components.routing.inference_pool import pool_policies, pool_spec
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.components.serving.leader_worker_set import claim_template, group_annotations
-from llm_d_gke.components.serving.model_server import direct_load_balancer, server_identity
+from llm_d_gke.components.serving.leader_worker_set import group_annotations
+from llm_d_gke.components.serving.model_server import direct_load_balancer, pod_needs
 from llm_d_gke.planning.plan.pods import PodPlan
 from llm_d_gke.planning.plan.serving import InferenceServicePlan, LeaderWorkerPlan, ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -68,11 +68,7 @@ class InferenceService(Component):
         super().__init__("llm-d:inference:InferenceService", plan.name, scope.opts)
         namespace = scope.namespace
         options = scope.deleted_with_cluster(self, depends_on)
-        needed: list[pulumi.Resource] = []
-        for server in model.servers:
-            needed += server_identity(self, server, scope, depends_on)
-            if server.claim_template is not None:
-                needed.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
+        needed = [resource for server in model.servers for resource in pod_needs(self, server, scope, depends_on)]
         policies = pool_policies(self, model.pool, namespace, depends_on)
         seconds = f"{max(server.start_up_seconds for server in model.servers) + NODE_SECONDS + 300}s"
         conditions = [

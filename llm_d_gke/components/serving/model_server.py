@@ -39,16 +39,13 @@ class ModelServer(Component):
         super().__init__("llm-d:inference:ModelServer", server.name, scope.opts)
         namespace = scope.namespace
         options = scope.deleted_with_cluster(self, depends_on)
-        identity = server_identity(self, server, scope, depends_on)
+        needed = pod_needs(self, server, scope, depends_on)
         deadline = server.start_up_seconds + NODE_SECONDS
         seconds = f"{deadline + 300}s"
-        claims: list[pulumi.Resource] = []
-        if server.claim_template is not None:
-            claims.append(claim_template(server.claim_template, namespace, dict(server.selector), options))
         workload = child(
             self,
             # Deleted separately from the cluster, like the picker's Deployment.
-            depends_on=[*depends_on, *identity, *claims],
+            depends_on=[*depends_on, *needed],
             timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
         if server.scaling is not None:
@@ -77,15 +74,16 @@ class ModelServer(Component):
         self.register_outputs({})
 
 
-def server_identity(
+def pod_needs(
     parent: pulumi.Resource, server: ModelServerPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """Create the service account of a model's pods, its access to the bucket of weights, and its chat template."""
+    """Create what a model's pods need: service account, access to the weights, chat template, template of claims."""
+    options = scope.deleted_with_cluster(parent, depends_on)
     account = kubernetes.core.v1.ServiceAccount(
         named(server.service_account, parent),
         metadata=metadata(server.service_account, scope.namespace, labels=server.selector),
         automount_service_account_token=False,
-        opts=scope.deleted_with_cluster(parent, depends_on),
+        opts=options,
     )
     # The project's workload identity pool exists from its first cluster on. IAM refuses the member before that.
     granted = child(parent, depends_on=depends_on)
@@ -119,9 +117,11 @@ def server_identity(
                 named(template.name, parent),
                 metadata=metadata(template.name, scope.namespace, labels=server.selector),
                 data={template.key: template.content},
-                opts=scope.deleted_with_cluster(parent, depends_on),
+                opts=options,
             )
         )
+    if server.claim_template is not None:
+        grants.append(claim_template(server.claim_template, scope.namespace, dict(server.selector), options))
     return [account, *grants]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ class _Engine(engine_pb2_grpc.EngineServicer):
 
 
 @contextmanager
-def plugin(binary: Path, environment: Mapping[str, str] | None = None) -> Iterator[ResourceProviderStub]:
+def plugin(binary: Path) -> Iterator[ResourceProviderStub]:
     """The running provider of a plugin's binary. Raises `PluginError` where it prints no port."""
     engine = grpc.server(futures.ThreadPoolExecutor(4))
     engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), engine)
@@ -144,7 +144,7 @@ def plugin(binary: Path, environment: Mapping[str, str] | None = None) -> Iterat
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env={**os.environ, **_WITHOUT_CLOUD, **(environment or {})},
+                env={**os.environ, **_WITHOUT_CLOUD},
             )
         except OSError as error:
             engine.stop(None)

@@ -19,6 +19,7 @@ TOKENS_DIRECTORY = "/var/lib/llm-d/tokens"
 _PROGRAM = Path(__file__).with_suffix(".lua")
 
 
-def token_filter(per_minute: int, directory: str = TOKENS_DIRECTORY) -> str:
+def token_filter(per_minute: int) -> str:
     """The program of the filter, behind the one that names the client."""
-    return with_values(_PROGRAM, {"directory": directory, "limit": str(per_minute), "client": CLIENT_HEADER})
+    values = {"directory": TOKENS_DIRECTORY, "limit": str(per_minute), "client": CLIENT_HEADER}
+    return with_values(_PROGRAM, values)

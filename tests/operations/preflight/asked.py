@@ -23,14 +23,12 @@ from rich.console import Console
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.quotas import load_quotas
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
-from llm_d_gke.cli.run import run_command
-from llm_d_gke.operations.cli.judge import preflight
 from llm_d_gke.operations.preflight.check import findings_of
 from llm_d_gke.operations.preflight.command import ask_and_judge, needs_in
 from llm_d_gke.operations.preflight.google import Facts, ask, clients
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning.findings import Finding, Severity
-from llm_d_gke.rehearsal.cli import explain
+from tests.command_line import llmd
 from tests.stacks import OPEN, plan_of
 
 ANSWERS = Path(__file__).with_name("project.json")
@@ -332,10 +330,6 @@ def test_a_tpu_asks_for_chips_and_not_for_gpus() -> None:
     assert not [title for title in titles if "GPUS-ALL" in title]
 
 
-def run_preflight(*arguments: str) -> int:
-    return run_command(preflight, explain, "preflight", arguments)
-
-
 class TestCommand:
     def console_of(self, console: io.StringIO) -> Console:
         return Console(file=console, width=120)
@@ -356,7 +350,7 @@ class TestCommand:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         monkeypatch.setenv("COLUMNS", "80")
-        assert run_preflight("tpu", "--project", "somebody-s") == NO_CREDENTIALS
+        assert llmd("preflight", "tpu", "--project", "somebody-s") == NO_CREDENTIALS
         output = capsys.readouterr().out
         quota = "TPUS-PER-TPU-FAMILY-per-project-region (tpu_family: CT6E)"
         assert f"{quota}\n  europe-west4: now 4, at most 8 TPU v6e (Trillium)\n" in output
@@ -371,7 +365,7 @@ class TestCommand:
     ) -> None:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
-        assert run_preflight("nobodys") == REFUSED
+        assert llmd("preflight", "nobodys") == REFUSED
         output = capsys.readouterr()
         assert "Stacks:" in output.err
         assert output.out == ""

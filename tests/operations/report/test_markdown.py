@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.cli.run import run_command
-from llm_d_gke.operations.cli import judge
-from llm_d_gke.operations.cli.app import explain_error
 from llm_d_gke.operations.report.command import markdown
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.command_line import llmd
 from tests.stacks import plan_of
 
 
@@ -25,10 +23,6 @@ def memory_of(stack: str) -> MemoryVerdict:
     memory = plan_of(stack).models[0].servers[0].memory
     assert memory is not None
     return memory
-
-
-def main(*arguments: str) -> int:
-    return run_command(judge.report, explain_error, "report", arguments)
 
 
 def test_replicas_that_follow_the_load_cost_a_range() -> None:
@@ -76,20 +70,20 @@ def test_a_refused_stack_says_so_first() -> None:
 def test_the_ending_chooses_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for ending, begins in ((".html", "<!doctype html>"), (".md", "# Stack `gpu`"), (".json", "{")):
         out = tmp_path / "new" / f"report{ending}"
-        assert main("gpu", "--out", str(out)) == 0
+        assert llmd("report", "gpu", "--out", str(out)) == 0
         assert out.read_text(encoding="utf-8").startswith(begins)
     assert json.loads(out.read_text(encoding="utf-8"))["stack"] == "gpu"
-    assert main("gpu") == 0
+    assert llmd("report", "gpu") == 0
     assert f"{memory_of('gpu').kv_tokens:,} KV tokens" in capsys.readouterr().out
 
 
 def test_an_unknown_stack_names_those_that_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main("cpu") == 2
+    assert llmd("report", "cpu") == 2
     assert "Did you mean tpu or gpu?" in " ".join(capsys.readouterr().err.split())
-    assert main("quite-another") == 2
+    assert llmd("report", "quite-another") == 2
     assert "Stacks:" in capsys.readouterr().err
 
 
 def test_an_ending_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main("gpu", "--out", "report.pdf") == 2
+    assert llmd("report", "gpu", "--out", "report.pdf") == 2
     assert "one of .html, .md, .json" in " ".join(capsys.readouterr().err.replace("│", " ").split())
