@@ -174,7 +174,7 @@ def resolve_context(
         return None
     # Each is checked where an earlier one is wrong, too, so that one report has all of it.
     machine = _machine(settings, catalog, accelerator, findings)
-    has_image = release is not None and _has_image(
+    has_image = release is not None and _check_image(
         release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache
     )
     shape = _node_shape(settings, machine, accelerator, catalog, findings) if machine is not None else None
@@ -224,7 +224,7 @@ def _accelerator(settings: StackSettings, catalog: Catalog, findings: Findings) 
     return accelerator
 
 
-def _has_image(
+def _check_image(
     release: Release,
     accelerator: Accelerator,
     settings: StackSettings,
@@ -233,7 +233,7 @@ def _has_image(
     *,
     transfers_kv_cache: bool,
 ) -> bool:
-    """Whether the release has an engine image for the accelerator and the pattern."""
+    """Returns whether the release has an engine image for the accelerator and the pattern."""
     if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
         releases = [
             other.name

@@ -34,10 +34,10 @@ _TEXT = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _PUBLISHED = re.compile(r"(docker\.io/)?vllm/vllm-openai:[^/]*")
 
 
-def is_model_config(
+def check_model_config(
     config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str, version: str | None
 ) -> bool:
-    """Whether a file describes a language model as vLLM of the version reads it. Otherwise an error says why not."""
+    """Returns whether a file describes a language model as vLLM of the version reads it. If not, an error says why."""
     names = config.get("architectures")
     if not names and not config.get("model_type"):
         other_file = next((row for row in _OTHER_FILES if row[0] in config), None)

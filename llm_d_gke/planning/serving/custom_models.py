@@ -11,7 +11,7 @@ from llm_d_gke.catalog.config_outline import Outline, outline_of
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.serving.config_checks import check_architecture, engine_version, is_model_config, wrong_value
+from llm_d_gke.planning.serving.config_checks import check_architecture, check_model_config, engine_version, wrong_value
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.stackfile.model_files import HUB, ModelFile
@@ -44,7 +44,7 @@ def with_own_models(
             )
             continue
         version = engine_version(model, settings, catalog)
-        if not is_model_config(file.config, findings, path, model.config, version):
+        if not check_model_config(file.config, findings, path, model.config, version):
             continue
         outlines[model.id] = outline_of(file.config)
         is_unknown = check_architecture(file.config, model, settings, catalog, findings, path)

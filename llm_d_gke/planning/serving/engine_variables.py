@@ -52,7 +52,7 @@ def check_variables(served: ServedModel, servers: Iterable[ModelServerPlan]) -> 
     if not served.settings.allow_extra_args:
         served.error("LLMD-ENV-ALLOWED", "env", value=flow(without_secrets(dict(variables), ())))
     for name, value in variables.items():
-        if not _is_reported(served, name, value, of_stack=name in of_stack):
+        if not _check_purpose(served, name, value, of_stack=name in of_stack):
             _check_known(served, name, value)
 
 
@@ -67,8 +67,8 @@ def _stated(served: ServedModel, servers: Iterable[ModelServerPlan]) -> tuple[di
     return {name: value for name, value in served.settings.env.items() if name in added or name not in own}, own
 
 
-def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) -> bool:
-    """Whether a variable is the stack's, or means something else than what its writer expects; with the finding."""
+def _check_purpose(served: ServedModel, name: str, value: str, *, of_stack: bool) -> bool:
+    """Report a variable that is the stack's, or means something else than its writer expects. Returns whether it is."""
     path = ("env", name)
     if of_stack or name.startswith(_OF_CONTROLLERS):
         served.error(

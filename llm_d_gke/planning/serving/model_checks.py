@@ -28,7 +28,6 @@ from llm_d_gke.planning.suggest import nearest_model
 from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
 
-# Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
 # Parts of keys whose values may stretch positions.
 _OF_POSITIONS = ("rope", "config", "position", "len")
 _YARN_MULTIPLIES = "0.26"  # vLLM's version
@@ -73,7 +72,7 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
 def _check_outline(served: ServedModel, outline: Outline) -> None:
     """What a configuration says whose memory is not computed."""
     if outline.heads is not None:
-        _divides_heads(served, outline.heads)
+        _check_division(served, outline.heads)
     overrides = object_value(served.settings.extra_args, "--hf-overrides") or {}
     stretches = any(part in key for key in overrides for part in _OF_POSITIONS) or any(
         long_form(text).startswith("--rope-") for text in served.settings.extra_args
@@ -85,7 +84,7 @@ def _check_outline(served: ServedModel, outline: Outline) -> None:
 def _check_unknown_model(served: ServedModel) -> None:
     """Say why nothing is known of a model, and how that changes."""
     settings, ctx = served.settings, served.ctx
-    if _is_of_another_kind(served):
+    if _report_other_kind(served):
         return
     if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
@@ -93,7 +92,7 @@ def _check_unknown_model(served: ServedModel) -> None:
         served.error("LLMD-MODEL-ORGANIZATION", "id", case="similar" if close else "unlike", close=close)
         return
     # What is wrong with a given configuration is reported already.
-    if settings.config is not None or _holds_other_weights(served):
+    if settings.config is not None or _report_other_weights(served):
         return
     close_id = nearest_model(settings.id, ctx.catalog.models, 0.85)
     question = f"did you mean {close_id}? Otherwise " if close_id else ""
@@ -117,8 +116,8 @@ _FORMATS = re.compile(r"(?i)[-_.](gguf|mlx|onnx|openvino|coreml|exl2|exl3|litert
 _OWNERS = {"mlx-community": "MLX", "onnx-community": "ONNX", "lmstudio-community": "GGUF or MLX"}
 
 
-def _holds_other_weights(served: ServedModel) -> bool:
-    """A warning where the repository's name says that it holds weights for other programs."""
+def _report_other_weights(served: ServedModel) -> bool:
+    """Warn where the repository's name says that it holds weights for other programs. Returns whether it does."""
     settings = served.settings
     if settings.source.kind != "hugging-face":
         return False
@@ -132,8 +131,8 @@ def _holds_other_weights(served: ServedModel) -> bool:
     return True
 
 
-def _is_of_another_kind(served: ServedModel) -> bool:
-    """A finding about a model of another kind."""
+def _report_other_kind(served: ServedModel) -> bool:
+    """Report a model of another kind. Returns whether it is one."""
     family = served.other_kind
     if family is None:
         return False
@@ -241,7 +240,7 @@ def _check_default_length(served: ServedModel, model: Model) -> None:
         )
 
 
-def _divides_heads(served: ServedModel, heads: int) -> bool:
+def _check_division(served: ServedModel, heads: int) -> bool:
     tensor_parallel = served.parallelism.tensor
     if heads % tensor_parallel == 0:
         return True
@@ -258,7 +257,7 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     Returns whether the heads can be shared.
     """
     tensor_parallel = served.parallelism.tensor
-    if not _divides_heads(served, model.attention_heads):
+    if not _check_division(served, model.attention_heads):
         return False
     if served.accelerator.kind == "tpu":
         divides = shares_heads(model, served.version, tensor_parallel)

@@ -216,14 +216,15 @@ class LoadBalancer:
                 for extension in chain["extensions"]:
                     try:
                         route_extension = self._extension(extension, home, now)
-                        if self._has_answered(route_extension.cluster, now):
+                        self._note_callout(route_extension.cluster, now)
+                        if route_extension.cluster in self._answered:
                             extensions.append(route_extension)
                     except UnresolvedError as error:
                         log.warning("GCPRoutingExtension %s: %s", policy["metadata"]["name"], error)
         return extensions
 
-    def _has_answered(self, cluster: str, now: _Pass) -> bool:
-        """Whether a callout is in effect: from its first healthy backend on, even if no backend is healthy later.
+    def _note_callout(self, cluster: str, now: _Pass) -> None:
+        """Note a callout. It is in effect from its first healthy backend on, even if none is healthy later.
 
         Google takes minutes to program a callout, and seconds for a first health check. One that was removed and
         created again starts over.
@@ -231,7 +232,6 @@ class LoadBalancer:
         now.callouts.add(cluster)
         if now.backends.usable(cluster):
             self._answered.add(cluster)
-        return cluster in self._answered
 
     def _extension(self, manifest: Manifest, namespace: str, now: _Pass) -> Extension:
         if "backendRef" not in manifest:
