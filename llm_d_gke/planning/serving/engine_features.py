@@ -11,7 +11,7 @@ from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import Parsers, family_of
-from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import nested_value, option_value
@@ -185,23 +185,11 @@ def _check_family(served: ServedModel, parser: str, names: _Names) -> None:
     if not architecture or any(row in own for row in readers) or not (readers or any(row.only for row in own)):
         return
     fitting = [name for row in own for name in row.parsers if _is_available(served, names, name)]
-    own_parser = next(iter(fitting), None)
-    if tools:
-        served.warning(
-            "LLMD-ENGINE-PARSER-MODEL",
-            "toolCallParser",
-            case="family" if fitting else "unknown",
-            parser=own_parser,
-            architecture=architecture,
-        )
-    else:
-        served.warning(
-            "LLMD-ENGINE-REASONING-MODEL",
-            "reasoningParser",
-            case="form" if fitting else "unknown",
-            parser=own_parser,
-            architecture=architecture,
-        )
+    case = "unknown" if not fitting else "family" if tools else "form"
+    rule, setting = (
+        ("LLMD-ENGINE-PARSER-MODEL", "toolCallParser") if tools else ("LLMD-ENGINE-REASONING-MODEL", "reasoningParser")
+    )
+    served.warning(rule, setting, case=case, parser=next(iter(fitting), None), architecture=architecture)
 
 
 def _is_available(served: ServedModel, names: _Names, parser: str) -> bool:
@@ -255,13 +243,10 @@ def _capable_release(ctx: PlanContext) -> str:
     """The first release whose engine offloads blocks of hybrid models."""
     for name, release in ctx.catalog.releases.items():
         image = release.engine.image_for(ctx.accelerator, disaggregated=False)
-        if image is not None and _all_hybrid(facts_of(image.version)):
+        tables = facts_of(image.version) if image is not None else ()
+        if tables and all(facts.kv_offload_hybrid for facts in tables):
             return name
     return "none that the catalog has"
-
-
-def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
-    return bool(tables) and all(facts.kv_offload_hybrid for facts in tables)
 
 
 def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
