@@ -83,6 +83,8 @@ class Plugin(_Frozen):
     unused: tuple[str, ...] = ()
     # Parameters in whose place it uses what engines report, unless autoTune is false.
     tuned: tuple[str, ...] = ()
+    # It works with predictions of latency, which servers beside the picker train and answer.
+    predictions: bool = False
     # Tokens to which a smaller block of a prompt is raised.
     least_block_tokens: int = 1
 

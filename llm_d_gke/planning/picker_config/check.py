@@ -20,6 +20,8 @@ from llm_d_gke.planning.picker_config.parameters import parameters_of, read_para
 from llm_d_gke.planning.setting_errors.values import problem
 
 ROOT = ("picker", "config")
+# Pickers of llm-d read it; what read another one came before them.
+_NEWEST_API = "llm-d.ai/v1alpha1"
 # Pydantic's names of problems with values that have the right type.
 _RANGES = frozenset(
     {
@@ -123,13 +125,26 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
         return None
 
 
+def _other_plugin(ctx: PlanContext, picker: Picker, name: str) -> str:
+    """A release that has this plugin; in place of earlier ones, what this picker calls it now."""
+    names = releases_with_picker(ctx.catalog, lambda other: other.has(name))
+    apis = {ctx.catalog.releases[release].picker.config_api for release in names}
+    is_own_api = ctx.release.picker.config_api in apis
+    are_earlier = ctx.release.picker.config_api == _NEWEST_API and not is_own_api
+    close = difflib.get_close_matches(name, picker.plugins, n=3, cutoff=0.7 if names else 0.6)
+    if not names or (are_earlier and close):
+        return f"use one of {', '.join(close or picker.plugins)}"
+    fix = f"use release {' or '.join(names)}"
+    if "apiVersion" in (ctx.settings.picker.config or {}) and not is_own_api:
+        fix += f", with apiVersion {' or '.join(sorted(apis))}"
+    return fix
+
+
 def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEntry) -> bool:
     """One plugin, without the others. False where the picker does not know it."""
     plugin = picker.plugins.get(entry.type)
     if plugin is None:
-        close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
-        releases = releases_with_picker(ctx.catalog, lambda other: other.has(entry.type))
-        fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
+        fix = _other_plugin(ctx, picker, entry.type)
         ctx.error("LLMD-PICKER-PLUGIN-UNKNOWN", f"picker.config.plugins[{index}].type", fix=fix)
         return False
     if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:

@@ -50,6 +50,7 @@ def check_effect(ctx: PlanContext, picker: Picker, document: Document) -> None:
     _check_weights(ctx, picker, document)
     _check_metrics(ctx, document)
     _check_detector(ctx, picker, document)
+    _check_predictions(ctx, picker, document)
 
 
 def _kinds(picker: Picker, document: Document) -> dict[str, frozenset[str]]:
@@ -220,3 +221,12 @@ def _check_detector(ctx: PlanContext, picker: Picker, document: Document) -> Non
                 source=seen.source,
                 fix=seen.fix,
             )
+
+
+def _check_predictions(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Plugins that work with predictions of latency: no stack has the servers that make them."""
+    predicting = [index for index, entry in enumerate(document.plugins) if picker.plugins[entry.type].predictions]
+    if predicting:
+        types = [document.plugins[index].type for index in predicting]
+        path = f"picker.config.plugins[{predicting[0]}].type"
+        ctx.warning("LLMD-PICKER-PREDICTOR-MISSING", path, value=types[0], plugins=", ".join(types))

@@ -123,6 +123,31 @@ PICKER = (
         fix="use release llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-PICKER-PLUGIN-UNKNOWN",
+        name="plugin of earlier releases, which has another name now",
+        changes=own({"type": "predicted-latency-scorer"}),
+        path="picker.config.plugins[1].type",
+        value="predicted-latency-scorer",
+        rule="llm-d router v0.10.0 has no such plugin",
+        fix="use one of predicted-latency-producer, latency-scorer",
+    ),
+    Wrong(
+        id="LLMD-PICKER-PLUGIN-UNKNOWN",
+        name="plugin of another release, with the apiVersion of this one",
+        changes={
+            "release": "gaie-1.5",
+            "picker.config": {
+                "apiVersion": "inference.networking.x-k8s.io/v1alpha1",
+                "plugins": [QUEUE, {"type": PRECISE}],
+                "schedulingProfiles": ONE_PROFILE,
+            },
+        },
+        path="picker.config.plugins[1].type",
+        value=PRECISE,
+        rule="endpoint picker v1.5.0 has no such plugin",
+        fix="with apiVersion llm-d.ai/v1alpha1",
+    ),
+    Wrong(
         id="LLMD-PICKER-PLUGIN-PARAMETERS",
         name="unknown parameter, strict picker",
         changes=own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}}),
@@ -693,6 +718,16 @@ PICKER = (
         value="concurrency-detector",
         rule="it counts no request",
         fix="add {type: inflight-load-producer}",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PICKER-PREDICTOR-MISSING",
+        name="predictions of latency that nothing makes",
+        changes=own({"type": "predicted-latency-producer"}, {"type": "latency-scorer"}),
+        path="picker.config.plugins[1].type",
+        value="predicted-latency-producer",
+        rule="predicted-latency-producer, latency-scorer: predictions of latency come from training and prediction",
+        fix="score by load and prefix",
         severity=Severity.WARNING,
     ),
     Wrong(
