@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from llm_d_gke.planning.gke_versions import MUTATING_POLICY_SINCE
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
+from llm_d_gke.planning.serving.shutdown import END_SECONDS, NOTICE_SECONDS
 from llm_d_gke.planning.upgrades import durations
 from llm_d_gke.planning.upgrades.differences import changed_fields, picker_changes, pod_changes
 from llm_d_gke.planning.upgrades.step import Loss, Part, Span, Step, longest
@@ -229,8 +230,9 @@ def _server_rollout(server: ModelServerPlan, plan: StackPlan, waits: bool) -> _R
 
 
 def _cut_off_text(server: ModelServerPlan) -> str:
-    drains = server.pod.grace_seconds
-    return f"answers that take longer than {drains} s are cut off"
+    # A request that comes while picker and load balancer do not know yet has only the rest.
+    seconds = server.pod.grace_seconds - END_SECONDS - NOTICE_SECONDS
+    return f"answers that take longer than {seconds} s may be cut off"
 
 
 def _surge_hint(model: ModelPlan) -> str | None:
