@@ -192,12 +192,18 @@ def _table(options: Sequence[Option]) -> Table:
             option.hardware.replica + (f" {option.marks}" if option.marks else ""),
             str(option.replicas),
             str(option.nodes),
-            *(f"{option.monthly_usd[way]:,.0f}" if way in option.monthly_usd else "-" for way in _WAYS),
+            *(_dollars(option, way) for way in _WAYS),
             _duration(speed.time_to_first_token),
             _duration(speed.time_per_output_token),
             "-" if option.per_million_tokens is None else f"{option.per_million_tokens:.2f}",
         )
     return table
+
+
+def _dollars(option: Option, way: str) -> str:
+    if way not in option.monthly_usd:
+        return "-"
+    return f"{option.monthly_usd[way]:,.0f}{'+' if way in option.lower_bounds else ''}"
 
 
 def _duration(seconds: float) -> str:
@@ -219,7 +225,8 @@ def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
     return [
         wrapped(
             "Dollars a month (730 h) for the whole stack while every replica runs, for each purchase option of the"
-            " accelerators; - where no price is known; `make report` has flex-start and reserved as well. Cheapest"
+            " accelerators; - where no price is known, + at least, where a part has none; `make report` has flex-start"
+            " and reserved as well. Cheapest"
             " first, by the on-demand price, or where there is none by the lowest known price. rep: replicas. ~: memory"
             " is marginal. !: the host has little memory for the engine's processes. first: time to first token (TTFT),"
             " each: time per output token (TPOT). $/M: dollars per million tokens."

@@ -56,7 +56,8 @@ class Hardware:
 class Option:
     """The replicas and cost of a model on one kind of hardware. `settings` is a stack file without project and token.
 
-    `monthly_usd` is what the whole stack costs a month, by way of buying accelerators, where a price is known.
+    `monthly_usd` is what the whole stack costs a month, by way of buying accelerators, where a price is known; of the
+    ways in `lower_bounds` another part has none.
     """
 
     hardware: Hardware
@@ -66,6 +67,7 @@ class Option:
     replicas: int
     nodes: int
     monthly_usd: Mapping[str, float]
+    lower_bounds: frozenset[str]
     per_million_tokens: float | None
     warnings: tuple[Finding, ...]
 
@@ -248,6 +250,7 @@ def _plan(
         monthly_usd={
             way.provisioning: way.total.monthly for way in plan.cost.alternatives if way.accelerators is not None
         },
+        lower_bounds=frozenset(way.provisioning for way in plan.cost.alternatives if way.total.unknown),
         per_million_tokens=units.tokens.usd
         if units is not None and "accelerator nodes" not in units.tokens.unknown
         else None,

@@ -105,6 +105,16 @@ class TestComparison:
                 assert "on-demand" not in row.monthly_usd
                 assert row.settings["accelerator"]["provisioning"] == "spot"
 
+    def test_a_sum_that_lacks_a_price_is_a_lower_bound(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Trillium's boot disks are of a kind whose price no list has; those of L4 have one."""
+        assert llmd("size", QWEN, "20/s 2000+300", "--location", "europe-west4", "--accelerator", "l4,v6e") == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        prices = {words[0]: words[-7:-5] for words in lines if words and words[0].startswith(("ct6e-", "g2-"))}
+        assert {tuple(price.endswith("+") for price in pair) for name, pair in prices.items() if name[0] == "c"} == {
+            (True, True)
+        }
+        assert not any(price.endswith("+") for name, pair in prices.items() if name[0] == "g" for price in pair)
+
     def test_what_does_not_fit_has_a_reason(self) -> None:
         entry = catalog.load().find_model("meta-llama/Llama-3.3-70B-Instruct")
         assert entry is not None
