@@ -34,7 +34,7 @@ Role = Literal["both", "decode", "prefill"]
 
 
 class Findings(list[Finding]):
-    """Collects findings. Planning continues after an error as long as further checks are possible.
+    """Collects findings, each once. Planning continues after an error as long as further checks are possible.
 
     `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting as a stack file nests it:
     `"gateway.limits.bodyBytes"`, `f"models[{index}].id"`; keys that may have dots are parts of their own. The texts are
@@ -51,11 +51,12 @@ class Findings(list[Finding]):
     def _add(self, severity: Severity, rule_id: str, path: tuple[str | int, ...], texts: Mapping[str, Any]) -> None:
         if rule_id not in RULES:
             raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
-        own = RULES[rule_id].texts(texts.get("case", ""))
+        own, value = RULES[rule_id].texts(texts.get("case", "")), str(texts["value"])
         rule = texts.get("rule") or own.message.format(**texts)
         fix = texts.get("fix") or own.hint.format(**texts)
-        value = str(texts["value"])
-        self.append(Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity))
+        finding = Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)
+        if finding not in self:
+            self.append(finding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,8 @@ class PlanContext:
     def namespace(self) -> str:
         """The Kubernetes namespace, as set. Stacks may share an existing cluster: the default then names the stack."""
         settings = self.settings
-        return settings.namespace.name or names.join(
-            DEFAULT_NAMESPACE, self.stack if settings.cluster.existing is not None else ""
-        )
+        suffix = self.stack if settings.cluster.existing is not None else ""
+        return settings.namespace.name or names.join(DEFAULT_NAMESPACE, suffix)
 
     @property
     def autopilot(self) -> bool:

@@ -39,7 +39,7 @@ def project_note(project: str) -> str:
 
 
 def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
-    """Names for the API keys that the stack file omits: of each client with a priority, and another."""
+    """Names for the API keys that the stack file omits: of each client with a priority, and of an invented one."""
     gateway = settings.get("gateway")
     gateway = gateway if isinstance(gateway, dict) else {}
     auth = gateway.get("auth")
@@ -51,7 +51,7 @@ def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
     if not asks or "apiKeys" in settings:
         return []
     priorities = gateway.get("priorities")
-    return list(dict.fromkeys([*(priorities if isinstance(priorities, dict) else ()), "other"]))
+    return list(dict.fromkeys([*(priorities if isinstance(priorities, dict) else ()), "example-client"]))
 
 
 def lacks_token(settings: Mapping[str, Any]) -> bool:

@@ -135,3 +135,9 @@ def test_misspelled_keys_of_a_group_do_not_take_it_away() -> None:
     before = {finding.id for finding in findings_of("prefix-cache-gpu")}
     after = {finding.id for finding in findings_of("prefix-cache-gpu", changes)}
     assert after - before == {"LLMD-SETTING-UNKNOWN"}
+
+
+def test_what_several_models_say_of_one_setting_is_said_once() -> None:
+    changes = {"deployment": "kserve", "accelerator.nodes.max": 2}
+    found = [each for each in findings_of("multi-model-gpu", changes) if each.id == "LLMD-KSERVE-ROLLOUT"]
+    assert len(found) == 1

@@ -172,8 +172,8 @@ class TestAssumptions:
     @pytest.mark.parametrize(
         ("gateway", "clients"),
         [
-            ("{auth: {kind: api-keys}}", ["other"]),
-            ("{auth: {kind: api-keys}, priorities: {batch: -1, other: 1}}", ["batch", "other"]),
+            ("{auth: {kind: api-keys}}", ["example-client"]),
+            ("{auth: {kind: api-keys}, priorities: {batch: -1, other: 1}}", ["batch", "other", "example-client"]),
             ("{auth: {kind: api-keys, existingSecret: mine}}", []),
             ("{auth: {kind: jwt}}", []),
             ("{auth: api-keys}", []),

@@ -94,8 +94,11 @@ def key_item(stack: str, document: Mapping[str, Any], backend: str | None, sessi
         return missing(_KEY, "passphrase", "no passphrase here", action)
     if backend is not None and backend.startswith("https://"):
         return safe(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
-    action = f"pulumi stack init {stack} --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
-    evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
+    action = f"pulumi stack init {stack} --secrets-provider gcpkms://KEY"
+    evidence = (
+        "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
+        " (KEY: projects/P/locations/L/keyRings/R/cryptoKeys/K)"
+    )
     return missing(_KEY, "", evidence, action)
 
 

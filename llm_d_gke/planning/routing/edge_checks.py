@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.findings import path_of
 from llm_d_gke.settings.edge import ApiKeysAuth
 from llm_d_gke.stackfile.reader import ENCRYPTED_VALUE
 from llm_d_gke.wording import count
@@ -66,7 +69,8 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     if keys and not in_stack_file:
         ctx.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=count(len(keys), "key"))
     if keys and "apiKeys" not in encrypted:
-        ctx.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)")
+        first = shlex.quote(path_of("apiKeys", next(iter(keys))))
+        ctx.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)", key=first)
     for name, key in keys.items():
         text = key.get_secret_value()
         if text != ENCRYPTED_VALUE and (len(text) < _MIN_KEY_LENGTH or not text.isascii() or len(text.split()) != 1):

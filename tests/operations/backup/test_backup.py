@@ -95,7 +95,10 @@ def test_the_key(
 ) -> None:
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    assert key_item("gpu", document, "gs://states", Google(k=answer) if answer else Google()).state is state
+    item = key_item("gpu", document, "gs://states", Google(k=answer) if answer else Google())
+    assert item.state is state
+    # Commands are printed on one line, behind the state.
+    assert not item.action.startswith("pulumi ") or len(item.action) <= 66
 
 
 def test_a_passphrase_that_is_here_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

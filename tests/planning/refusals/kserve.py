@@ -43,6 +43,17 @@ KSERVE = (
     ),
     Wrong(
         id="LLMD-KSERVE-ROLLOUT",
+        name="no room for KServe's updates of two models",
+        stack="multi-model-gpu",
+        path="accelerator.nodes.max",
+        changes={"deployment": "kserve", "accelerator.nodes.max": 2},
+        value="2",
+        rule="before it stops an old one",
+        fix="use 3",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-KSERVE-ROLLOUT",
         name="no room for a second group",
         stack="kserve-mixture-of-experts-wide-gpu",
         path="accelerator.nodes.max",

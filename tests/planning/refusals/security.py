@@ -111,7 +111,7 @@ EDGE = (
         path="apiKeys",
         value="(hidden)",
         rule="in plain text",
-        fix="pulumi config set --path --secret llm-d:apiKeys.my-team",
+        fix="pulumi config set --path --secret llm-d:apiKeys.a",
         encrypted=frozenset({"huggingFace"}),
     ),
     *(
