@@ -139,5 +139,5 @@ def test_misspelled_keys_of_a_group_do_not_take_it_away() -> None:
 
 def test_what_several_models_say_of_one_setting_is_said_once() -> None:
     changes = {"deployment": "kserve", "accelerator.nodes.max": 2}
-    found = [each for each in findings_of("multi-model-gpu", changes) if each.id == "LLMD-KSERVE-ROLLOUT"]
-    assert len(found) == 1
+    warnings = [finding for finding in findings_of("multi-model-gpu", changes) if finding.id == "LLMD-KSERVE-ROLLOUT"]
+    assert len(warnings) == 1

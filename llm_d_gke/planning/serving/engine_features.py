@@ -185,11 +185,23 @@ def _check_family(served: ServedModel, parser: str, names: _Names) -> None:
     if not architecture or any(row in own for row in readers) or not (readers or any(row.only for row in own)):
         return
     fitting = [name for row in own for name in row.parsers if _is_available(served, names, name)]
-    case = "unknown" if not fitting else "family" if tools else "form"
-    rule, setting = (
-        ("LLMD-ENGINE-PARSER-MODEL", "toolCallParser") if tools else ("LLMD-ENGINE-REASONING-MODEL", "reasoningParser")
-    )
-    served.warning(rule, setting, case=case, parser=next(iter(fitting), None), architecture=architecture)
+    own_parser = next(iter(fitting), None)
+    if tools:
+        served.warning(
+            "LLMD-ENGINE-PARSER-MODEL",
+            "toolCallParser",
+            case="family" if fitting else "unknown",
+            parser=own_parser,
+            architecture=architecture,
+        )
+    else:
+        served.warning(
+            "LLMD-ENGINE-REASONING-MODEL",
+            "reasoningParser",
+            case="form" if fitting else "unknown",
+            parser=own_parser,
+            architecture=architecture,
+        )
 
 
 def _is_available(served: ServedModel, names: _Names, parser: str) -> bool:
