@@ -226,10 +226,9 @@ def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
         wrapped(
             "Dollars a month (730 h) for the whole stack while every replica runs, for each purchase option of the"
             " accelerators; - where no price is known, + at least, where a part has none; `make report` has flex-start"
-            " and reserved as well. Cheapest"
-            " first, by the on-demand price, or where there is none by the lowest known price. rep: replicas. ~: memory"
-            " is marginal. !: the host has little memory for the engine's processes. first: time to first token (TTFT),"
-            " each: time per output token (TPOT). $/M: dollars per million tokens."
+            " and reserved as well. Cheapest first, by the on-demand price, or where there is none by the lowest known"
+            " price. rep: replicas. ~: memory is marginal. !: the host has little memory for the engine's processes."
+            " first: time to first token (TTFT), each: time per output token (TPOT). $/M: dollars per million tokens."
             f" Speeds are estimates: {trust}."
         ),
         wrapped(f"Zones: {', '.join(zones)}.{another}"),

@@ -128,7 +128,7 @@ def _words(option: Option, model: ServedModel) -> Sequence[str]:
     """An option as a processor takes it; none of those that the command has of its own."""
     if option.name == "lora-modules":
         return ["--lora-modules", *(_adapter(value, model) for value in option.values)]
-    return () if option.name in (*_REPLACED, "block-size") else option.words
+    return () if option.name in _REPLACED else option.words
 
 
 def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:
