@@ -8,6 +8,9 @@ from llm_d_gke.components.custom_resources.base import Named, Part, Spec
 
 # Holds the target at this number of replicas and deletes the HorizontalPodAutoscaler.
 PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
+# Raises a target without a replica to the minimum. KEDA does not where a trigger fails, as one does that reads metrics
+# of the replicas themselves (RequestScale of pkg/scaling/executor/scale_scaledobjects.go).
+FORCE_ACTIVATION = "autoscaling.keda.sh/force-activation"
 
 
 class ScaleTarget(Part):

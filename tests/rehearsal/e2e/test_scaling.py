@@ -60,6 +60,20 @@ def test_the_dashboard_shows_the_stack_in_a_browser(project: Project, tmp_path: 
         assert (frame["wide"] <= frame["room"], frame["beyond"], frame["lost"]) == (True, [], [])
 
 
+def test_a_stack_comes_back_after_a_pause(project: Project) -> None:
+    """Without a replica nothing is measured, and KEDA must not wait for a number."""
+    query = {"query": "count({__name__='vllm:num_requests_running'})"}
+
+    def series() -> list[object]:
+        address = f"{prometheus_of(project.paths(STACK), print)}/api/v1/query"
+        return list(httpx.get(address, params=query, timeout=10.0, trust_env=False).json()["data"]["result"])
+
+    project.run("up", STACK, *CHANGES, "-c", "paused=true")
+    eventually(lambda: not project.model_servers(STACK) and not series())
+    project.run("up", STACK, *CHANGES)
+    eventually(lambda: bool(project.ready(STACK)))
+
+
 def test_without_a_replica_the_dashboard_says_that_the_alert_is_due(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
 
