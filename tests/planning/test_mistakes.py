@@ -340,7 +340,7 @@ MISTAKES = [
     ("another engine", model("engine: sglang"), "SETTING-UNKNOWN", "models[0].engine", "served by vLLM", "remove it"),
     ("group of the engine", model("vllm: {maxNumSeqs: 8}"), "SETTING-UNKNOWN", "models[0].vllm", "of the model itself", "remove it"),
     ("variable in small letters", model("allowExtraArgs: true, env: {vllm_logging_level: INFO}"), "ENV-UNKNOWN", "models[0].env.vllm_logging_level", "ignores it", "VLLM_LOGGING_LEVEL?"),
-    ("long option with one dash", argument("-max-num-seqs", "8"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "use --max-num-seqs"),
+    ("long option with one dash", argument("-max-num-seqs", "8"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "set models[0].maxNumSeqs"),
     ("no processor", "llm-d:picker: {cpu: '0'}", "SETTING-FORM", "picker.cpu", "quantity of CPUs", "use 500m"),
     ("processors as a number", "llm-d:picker: {cpu: 500}", "SETTING-TYPE", "picker.cpu", "as a number", "use 500m"),
     ("sixteen processors", "llm-d:picker: {cpu: 16}", "SETTING-TYPE", "picker.cpu", "as a number", 'use "16"'),

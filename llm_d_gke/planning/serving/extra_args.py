@@ -29,7 +29,6 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
         owned = owned_options().get(flag)
         if owned is None and (flag not in rest or _repeats(extra[position:], rendered)):
             continue
-        setting = SETTINGS.get(flag)
         served.error(
             "LLMD-EXTRA-ARGS-PLANNED",
             "extraArgs",
@@ -38,10 +37,15 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
             rule=owned.why
             if owned is not None
             else "the planner passes this argument to vLLM already, and of two vLLM takes the last one",
-            fix=owned.instead
-            if owned is not None
-            else (f"set models[{served.index}].{setting}, and remove it here" if setting else "remove it here"),
+            fix=in_settings(served, flag) or "remove it here",
         )
+
+
+def in_settings(served: ServedModel, option: str) -> str | None:
+    """What to set in the stack file instead of an option of the engine. None where no setting stands for it."""
+    if (owned := owned_options().get(option)) is not None:
+        return owned.instead
+    return f"set models[{served.index}].{SETTINGS[option]}, and remove it here" if option in SETTINGS else None
 
 
 def _repeats(extra: Sequence[str], rendered: Sequence[str]) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, is_later
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import SETTINGS, abbreviations, replaced_objects, unknown_options
+from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
 from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.serving.extra_args import in_settings
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing
 from llm_d_gke.planning.setting_errors.values import flow
 
@@ -34,7 +35,6 @@ def _check_names(served: ServedModel) -> None:
             continue
         served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(served, argument, near))
     for position, name, full in abbreviations(version, settings.extra_args):
-        owned = owned_options().get(full)
         served.error(
             "LLMD-ENGINE-OPTION-SHORT",
             "extraArgs",
@@ -42,7 +42,7 @@ def _check_names(served: ServedModel) -> None:
             value=without_secrets(settings.extra_args[position], ()),
             name=name,
             full=full,
-            fix=owned.instead if owned is not None else f"write {full}",
+            fix=in_settings(served, full) or f"write {full}",
         )
 
 
@@ -84,12 +84,10 @@ def _refuse_values(
 def _option_fix(served: ServedModel, argument: str, near: str | None) -> str:
     if near is None:
         return "remove it, or see vllm serve --help of that version"
+    # By its right name, an option of the planner would be refused next.
+    if (instead := in_settings(served, near)) is not None:
+        return instead
     if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
-        # Written as two elements, an option of the planner would be refused next.
-        if (owned := owned_options().get(near)) is not None:
-            return owned.instead
-        if near in SETTINGS:
-            return f"set models[{served.index}].{SETTINGS[near]}, and remove it here"
         words = shlex.split(argument)
         wrong = wrong_values(served.version, words)
         return (
