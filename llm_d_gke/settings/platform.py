@@ -31,6 +31,6 @@ class PlatformSettings(Settings):
     istio: Annotated[ControllerSettings, Field(description="Istio with the inference extension.")] = (
         ControllerSettings.defaults()
     )
-    keda: Annotated[ControllerSettings, Field(description="KEDA: replicas that follow the load.")] = (
-        ControllerSettings.defaults()
-    )
+    keda: Annotated[
+        ControllerSettings, Field(description="KEDA: replicas that follow the load. An existing one is 2.18 or newer.")
+    ] = ControllerSettings.defaults()

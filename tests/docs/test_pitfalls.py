@@ -12,7 +12,7 @@ from tests.docs.test_named_things import names_in
 from tests.planning.refusals.every import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
-PITFALLS = 196
+PITFALLS = 197
 KINDS = ("impossible", "refused", "warned", "reproduced")
 
 
