@@ -247,6 +247,7 @@ class Engine(Entry):
     speed: Speed
     all_to_all: Mapping[str, AllToAll]
     architectures: Mapping[str, str]  # first version with them, where it lies between two tables
+    turing: Mapping[str, str]  # by quantization method or format, the first version for capability 7.5
     features: FeatureVersions
     metrics: Metrics
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import EngineFacts, MethodFacts, may_have
 from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
@@ -33,6 +34,7 @@ _INC_READS_A_FILE_SINCE = (0, 12)
 # Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
 # compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
 _MARLIN_ALONE, _MARLIN_GROUPS = (0, 26), (None, 32, 64, 128)
+_TURING, _AMPERE = 7.5, 8.0  # compute capabilities
 _WHOLE_BITS_BEFORE = (0, 26)  # WNA16_SUPPORTED_TYPES_MAP of compressed-tensors
 
 
@@ -178,12 +180,22 @@ def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | N
     if method == "compressed-tensors" and checkpoint is not None and facts.compressed_tensors:
         # Eight bits are integers where the checkpoint says so, otherwise fp8: with activations in fp8 where the card
         # has them, else weights only.
+        formats: Sequence[str]
         eight_bits = ("W8A8Int8",) if checkpoint.integers else ("W8A8Fp8", "W8A16Fp8")
-        formats = eight_bits if checkpoint.bits == 8 else ("WNA16",) if checkpoint.bits == 4 else ()
-        needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
-        return min(needs) if needs else None
-    minimums = [
-        facts.quantization[name].minimum_capability for name in method_names(method) if name in facts.quantization
-    ]
-    known_minimums = [number for number in minimums if number is not None]
-    return min(known_minimums) if known_minimums else None
+        four_bits = ("W4A16Fp4", "W4A4Fp4") if checkpoint.is_nvfp4 else ("WNA16",)
+        formats = eight_bits if checkpoint.bits == 8 else four_bits if checkpoint.bits == 4 else ()
+        table: Mapping[str, float | None] = facts.compressed_tensors
+    else:
+        formats = method_names(method)
+        table = {name: entry.minimum_capability for name, entry in facts.quantization.items()}
+    needs = [_of_version(name, table[name], deployment.version) for name in formats if name in table]
+    return min((number for number in needs if number is not None), default=None)
+
+
+def _of_version(name: str, minimum: float | None, version: str) -> float | None:
+    """The minimum of a method or format in a version between tables, where the version that changed it was read."""
+    engine = load_engine()
+    since = engine.turing.get(name)
+    if since is None or minimum not in (_TURING, _AMPERE):
+        return minimum
+    return _TURING if engine.has(version, since) else _AMPERE
