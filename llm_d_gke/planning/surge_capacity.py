@@ -1,9 +1,9 @@
-"""Checks that node pools have capacity for new model servers while the old ones still run."""
+"""Checks of a change against the model servers that run: room beside them, and who decides about their number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llm_d_gke.planning.findings import Finding
@@ -37,11 +37,13 @@ class RolePools:
 class DeployedServers:
     """The model servers after the last `up`, by node pool, and the back end that created them.
 
-    Field names are keys of the saved settings: a stack that an older version created is read by them.
+    Field names are keys of the saved settings: a stack that an older version created is read by them. `scaled` has
+    the fewest and most replicas between which an autoscaler holds each workload that it changes itself.
     """
 
     deployment: str
     places: tuple[RolePools, ...]
+    scaled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
@@ -56,7 +58,42 @@ def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
             )
             for pools, servers in by_role(plan)
         ),
+        scaled={
+            server.name: (0, 0) if server.scaling.paused else (server.scaling.minimum, server.scaling.maximum)
+            for server in _own_workloads(plan)
+            if server.scaling is not None
+        },
     )
+
+
+def _own_workloads(plan: StackPlan) -> Iterator[ModelServerPlan]:
+    """Model servers whose workload this program writes. KServe gives its own the number of replicas again and again."""
+    return (server for model in plan.models if model.inference_service is None for server in model.servers)
+
+
+def check_autoscaler_end(before: DeployedServers, plan: StackPlan) -> list[Finding]:
+    """Errors where a fixed number takes the place of an autoscaler that may hold another one.
+
+    Pulumi deletes last: the autoscaler sees the new number first and sets its own again, which then stays.
+    """
+    return [
+        Finding(
+            id="LLMD-PREFLIGHT-AUTOSCALER",
+            path="llm-d:models",
+            value=server.name,
+            rule=f"its autoscaler, which holds it between {least} and {most} replicas, is deleted after it has"
+            f" {server.replicas}, and would set another number before that",
+            fix=(
+                f"run one up with autoscaling.minimum and maximum {server.replicas}, and take autoscaling out after it"
+                if server.replicas
+                else "run one up with llm-d:paused: true first, and take autoscaling out after it"
+            ),
+        )
+        for server in _own_workloads(plan)
+        if server.scaling is None and server.name in before.scaled
+        for least, most in [before.scaled[server.name]]
+        if (least, most) != (server.replicas, server.replicas)
+    ]
 
 
 def check_surge_capacity(before: DeployedServers, plan: StackPlan, deployment: str) -> list[Finding]:
@@ -151,4 +188,5 @@ def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
             )
             for place in saved["places"]
         ),
+        scaled={name: (int(least), int(most)) for name, (least, most) in saved.get("scaled", {}).items()},
     )

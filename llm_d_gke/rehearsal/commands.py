@@ -30,7 +30,7 @@ from llm_d_gke.rehearsal.providers.requests import Refused
 from llm_d_gke.rehearsal.pulumi_engine.changes import (
     PlannedSteps,
     diff_settings,
-    find_surge_problems,
+    find_switch_problems,
     print_changes,
     save_settings,
 )
@@ -117,12 +117,12 @@ def _update(
         create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
         write_engine_simulation(paths, configuration)
         paths.gateway.write_text(f"{plan.namespace.name}/{plan.gateway.name}", encoding="utf-8")
-        if print_changes(paths, configuration):
-            _refuse_deletions(pulumi, configuration)
-        paths.unfinished.touch()
         if refresh:  # as verify and diagnose name it for GKE: fields that kubectl changed are not given back otherwise
             workspace = pulumi.stack.workspace
             workspace.env_vars = {**workspace.env_vars, "PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
+        if print_changes(paths, configuration):
+            _refuse_deletions(pulumi, configuration, refresh=refresh)
+        paths.unfinished.touch()
         with watched(paths, show):
             done = pulumi.stack.up(
                 on_output=each_step_once(show),
@@ -277,7 +277,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
     The engine alone would print the first value of a wrong type and end, because `Pulumi.yaml` has types.
     """
     plan = plan_config(paths.stack, configuration)
-    switch = find_surge_problems(paths, configuration, plan) if changing else None
+    switch = find_switch_problems(paths, configuration, plan) if changing else None
     if switch:
         raise RefusedError([*located(switch, configuration.place_of), *plan.warnings])
     return plan
@@ -301,12 +301,12 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
         delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
 
 
-def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:
+def _refuse_deletions(pulumi: Engine, configuration: StackConfig, *, refresh: bool) -> None:
     """Preview, with output only of a failure. Raises RefusedError where the update would delete data."""
     steps = PlannedSteps()
     lines: list[str] = []
     try:
-        pulumi.stack.preview(on_output=lines.append, on_event=steps.take)
+        pulumi.stack.preview(on_output=lines.append, on_event=steps.take, refresh=refresh)
     except CommandError:
         # What the update would fail at: nothing was changed yet.
         begin = next((number for number, line in enumerate(lines) if line.startswith("Diagnostics:")), 0)
@@ -323,7 +323,9 @@ def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
 
 
 def _serves(paths: StackPaths, plan: StackPlan) -> bool:
-    """Whether any model server runs. A paused stack has none."""
+    """Whether a model server runs or is on its way. After a pause an autoscaler creates it when `up` has ended."""
+    if any(server.replicas for server in plan.models[0].servers):
+        return True
     with client(paths) as kube:
         pods = kube.list("v1", "Pod", plan.namespace.name, labels="llm-d.ai/inference-serving=true")
     return any("deletionTimestamp" not in pod["metadata"] for pod in pods)

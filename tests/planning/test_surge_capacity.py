@@ -1,23 +1,28 @@
-"""A running stack's change of deployment needs room for both sets of model servers."""
+"""Changes of a running stack: room for both sets of model servers, and the end of an autoscaler."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.surge_capacity import (
     RolePools,
+    check_autoscaler_end,
     check_surge_capacity,
     deployed_servers_of,
     saved_deployed_servers,
 )
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.pulumi_engine.changes import find_surge_problems, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.changes import find_switch_problems, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.planning.refusals.autoscaling import scaled
 from tests.stacks import plan_of, sharing_nodes
 
 
@@ -117,6 +122,33 @@ def test_servers_of_another_accelerator_stand_on_another_pool() -> None:
     assert check_surge_capacity(before, after, "direct") == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "paused", "after", "first"),
+    [
+        ((1, 3), False, {"models[0].replicas": 2}, "minimum and maximum 2"),
+        ((2, 2), False, {"models[0].replicas": 2}, ""),
+        ((2, 2), False, {"models[0].replicas": 3}, "minimum and maximum 3"),
+        ((0, 2), False, {"models[0].replicas": 2, "paused": True}, "llm-d:paused: true first"),
+        ((0, 2), True, {"models[0].replicas": 2, "paused": True}, ""),
+        # A paused ScaledObject holds zero until it is deleted.
+        ((2, 2), True, {"models[0].replicas": 2}, "minimum and maximum 2"),
+        ((1, 3), False, scaled(minimum=2, maximum=2), ""),
+        ((1, 3), False, {"models[0].id": "Qwen/Qwen2.5-1.5B-Instruct"}, ""),
+        ((1, 3), False, {"deployment": "kserve"}, ""),
+    ],
+)
+def test_an_autoscaler_ends_only_where_it_holds_the_number(
+    limits: tuple[int, int], paused: bool, after: Mapping[str, Any], first: str
+) -> None:
+    minimum, maximum = limits
+    running = plan_of("gpu", scaled(minimum=minimum, maximum=maximum) | {"paused": paused})
+    before = saved_deployed_servers(json.loads(json.dumps(asdict(deployed_servers_of(running, "direct")))))
+    assert before is not None
+    findings = check_autoscaler_end(before, plan_of("gpu", after))
+    assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-AUTOSCALER"] if first else [])
+    assert all(first in finding.fix for finding in findings)
+
+
 def test_what_an_older_up_did_not_save_says_nothing() -> None:
     assert saved_deployed_servers({}) is None
 
@@ -128,5 +160,5 @@ def test_an_up_saves_what_the_next_one_is_checked_against(tmp_path: Path) -> Non
     save_settings(paths, standing)
     switched = load(PROJECT_ROOT, "gpu", {"accelerator.nodes.max": "1", "deployment": "kserve"})
     after = plan_of("gpu", {"accelerator.nodes.max": 1, "deployment": "kserve"})
-    assert [finding.id for finding in find_surge_problems(paths, switched, after)] == ["LLMD-PREFLIGHT-SWITCH"]
-    assert find_surge_problems(paths, standing, plan_of("gpu")) == []
+    assert [finding.id for finding in find_switch_problems(paths, switched, after)] == ["LLMD-PREFLIGHT-SWITCH"]
+    assert find_switch_problems(paths, standing, plan_of("gpu")) == []

@@ -25,7 +25,7 @@ def leader_worker_set(
     server: ModelServerPlan, group: LeaderWorkerPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """Create the groups of one model server. `up` waits until every pod of every group is ready."""
-    annotations = group_annotations(group)
+    annotations = group_annotations(group) | owned_replicas(server)
     if server.replicas:
         # Without groups there is no condition to wait for.
         annotations["pulumi.com/waitFor"] = "condition=Available"
@@ -47,6 +47,15 @@ def leader_worker_set(
         metadata=metadata(server.name, namespace, labels=server.selector, annotations=annotations),
         opts=retry_until_webhooks_ready(server.name, opts),
     )
+
+
+def owned_replicas(server: ModelServerPlan) -> dict[str, str]:
+    """The annotation by which an update sets a fixed number of replicas although another program has set one.
+
+    An autoscaler that is gone stays the owner of the field, and every later change of the number would end in a
+    conflict with it.
+    """
+    return {"pulumi.com/patchForce": "true"} if server.scaling is None else {}
 
 
 def group_annotations(group: LeaderWorkerPlan) -> dict[str, str]:

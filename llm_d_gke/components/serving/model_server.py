@@ -16,7 +16,7 @@ from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.components.serving.leader_worker_set import claim_template, leader_worker_set
+from llm_d_gke.components.serving.leader_worker_set import claim_template, leader_worker_set, owned_replicas
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.serving.startup import NODE_SECONDS
 
@@ -65,7 +65,7 @@ class ModelServer(Component):
             spec.template = self.instance.resolved(spec.template)
             self.workload = apps.Deployment(
                 named(server.name, workload),
-                metadata=metadata(server.name, namespace, labels=server.selector),
+                metadata=metadata(server.name, namespace, labels=server.selector, annotations=owned_replicas(server)),
                 spec=spec,
                 opts=workload,
             )

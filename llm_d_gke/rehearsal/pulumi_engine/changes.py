@@ -15,7 +15,12 @@ from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.deletions import PlannedStep, refuse_losses
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of, saved_deployed_servers
+from llm_d_gke.planning.surge_capacity import (
+    check_autoscaler_end,
+    check_surge_capacity,
+    deployed_servers_of,
+    saved_deployed_servers,
+)
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, aligned_paths, leaves
@@ -70,13 +75,15 @@ def print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
     return bool(lines)
 
 
-def find_surge_problems(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
-    """Reasons against replacing the running model servers by those of another deployment."""
+def find_switch_problems(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
+    """Reasons against changing the running model servers to those of the plan in one update."""
     if not paths.settings.exists():
         return []
     saved = json.loads(paths.settings.read_text(encoding="utf-8")).get(_RUNNING, {})
     before = saved_deployed_servers(saved)
-    return [] if before is None else check_surge_capacity(before, plan, _deployment(configuration))
+    if before is None:
+        return []
+    return [*check_surge_capacity(before, plan, _deployment(configuration)), *check_autoscaler_end(before, plan)]
 
 
 def _deployment(configuration: StackConfig) -> str:

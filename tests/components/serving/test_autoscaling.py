@@ -243,3 +243,16 @@ def test_cost_is_a_range_and_quota_counts_the_most() -> None:
     assert single.cost.scaled_down is None
     assert scaling.models[0].capacity == three.models[0].capacity
     assert scaling.models[0].servers[0].most_replicas == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "stack", "changes"), [("Deployment", "gpu", EVERYTHING), ("LeaderWorkerSet", *STACKS["groups"])]
+)
+def test_a_fixed_number_is_set_although_an_autoscaler_owned_it(
+    kind: str, stack: str, changes: Mapping[str, Any]
+) -> None:
+    def forced(changes: Mapping[str, Any]) -> bool:
+        [workload] = [body for body in of_kind(graph_of(stack, changes), kind) if "vllm" in body["metadata"]["name"]]
+        return bool(workload["metadata"].get("annotations", {}).get("pulumi.com/patchForce") == "true")
+
+    assert (forced({}), forced(changes)) == (True, False)

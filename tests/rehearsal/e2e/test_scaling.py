@@ -13,11 +13,14 @@ import httpx
 import pytest
 
 from llm_d_gke.catalog.metrics import load_metrics
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.google_types import PROJECT_MEMBER
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.stackfile import stack_file
 from tests.operations.browser import look
 from tests.waiting import eventually
 
+from .live import options
 from .project import Command, Project, project_in
 from .scaling import CHANGES, PARTS, STACK, step_of_load
 from .test_failures import NAMESPACE, without
@@ -70,8 +73,7 @@ def test_a_stack_comes_back_after_a_pause(project: Project) -> None:
 
     project.run("up", STACK, *CHANGES, "-c", "paused=true")
     eventually(lambda: not project.model_servers(STACK) and not series())
-    project.run("up", STACK, *CHANGES)
-    eventually(lambda: bool(project.ready(STACK)))
+    assert "answered in" in project.run("up", STACK, *CHANGES)
 
 
 def test_without_a_replica_the_dashboard_says_that_the_alert_is_due(project: Project, tmp_path: Path) -> None:
@@ -171,6 +173,34 @@ def test_diagnose_has_the_cause_in_kedas_own_words(project: Project, cause: str)
     with FAULTS[cause](project):
         eventually(lambda: named() == [cause], cause, every=1.0)
     eventually(lambda: named() == [], "nothing is wrong", every=1.0)
+
+
+def test_autoscaling_ends_with_the_number_that_was_asked_for(project: Project) -> None:
+    """In one update the autoscaler would set its own number again. Later ones take the field from it."""
+
+    file = stack_file(project.root, STACK)
+    [model] = read_yaml(file)["config"]["llm-d:models"]
+
+    def fixed(replicas: int) -> tuple[str, ...]:
+        settings = {key: value for key, value in model.items() if key != "autoscaling"} | {"replicas": replicas}
+        return options([f"models[0]={json.dumps(settings)}"])
+
+    def planned() -> list[int]:
+        with project.kube(STACK) as kube:
+            engines = kube.list("apps/v1", "Deployment", NAMESPACE)
+        return [engine["spec"]["replicas"] for engine in engines if engine["metadata"]["name"].endswith("-vllm")]
+
+    assert "LLMD-PREFLIGHT-AUTOSCALER" in project.run("up", STACK, *fixed(2), code=2)
+    both_limits = options(["models[0].autoscaling.minimum=2", "models[0].autoscaling.maximum=2"])
+    project.run("up", STACK, *CHANGES, *both_limits)
+    eventually(lambda: planned() == [2])
+    project.run("up", STACK, *fixed(2))
+    with project.kube(STACK) as kube:
+        assert kube.list(*SCALED, NAMESPACE) == []
+    assert planned() == [2]
+    assert "replicas" in project.verified(STACK, *fixed(2))
+    project.run("up", STACK, *fixed(3))
+    assert planned() == [3]
 
 
 def test_nothing_is_left(project: Project) -> None:
