@@ -34,6 +34,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_fifteenth",
         "platform_reports_sixteenth",
         "platform_reports_seventeenth",
+        "platform_reports_eighteenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]

@@ -26,6 +26,7 @@ SAME = (
     {"image-missing", "backend-unknown"},
     {"up-invalid-value", "load-balancer-refused"},
     {"engine-dead", "engine-failed-request"},
+    {"up-object-invalid", "object-invalid"},
 )
 
 
