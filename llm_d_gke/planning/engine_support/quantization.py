@@ -94,14 +94,14 @@ def _card_refusal(
 ) -> Refusal | None:
     """A card that is too old for the kernels, or a data type that they do not compute in."""
     capability = deployment.accelerator.compute_capability or 0.0
-    minimum = _minimum_capability(deployment, facts)
+    minimum, version = _minimum_capability(deployment, facts)
     if minimum is not None and capability < minimum:
         return Refusal(
             kind="quantization-capability",
             about=about,
             reason=f"{deployment.accelerator.title} has compute capability {capability}; the kernels of vLLM "
-            f"{facts.version} for {describe_format(deployment)} need {minimum}",
-            source=f"quantization methods of vLLM {facts.version}",
+            f"{version} for {describe_format(deployment)} need {minimum}",
+            source=f"quantization methods of vLLM {version}",
         )
     capable = [entry for entry in tables if entry.minimum_capability is None or entry.minimum_capability <= capability]
     dtype = deployment.effective_dtype
@@ -174,8 +174,8 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
     return None
 
 
-def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
-    """The least compute capability of any kernel for these weights. None: not known."""
+def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> tuple[float | None, str]:
+    """The least compute capability of any kernel for these weights, and whose that is. None: not known."""
     method, checkpoint = deployment.method or "", deployment.model.quantization
     if method == "compressed-tensors" and checkpoint is not None and facts.compressed_tensors:
         # Eight bits are integers where the checkpoint says so, otherwise fp8: with activations in fp8 where the card
@@ -189,7 +189,10 @@ def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | N
         formats = method_names(method)
         table = {name: entry.minimum_capability for name, entry in facts.quantization.items()}
     needs = [_of_version(name, table[name], deployment.version) for name in formats if name in table]
-    return min((number for number in needs if number is not None), default=None)
+    read = any(name in load_engine().turing for name in formats)
+    return min((number for number in needs if number is not None), default=None), (
+        deployment.version if read else facts.version
+    )
 
 
 def _of_version(name: str, minimum: float | None, version: str) -> float | None:

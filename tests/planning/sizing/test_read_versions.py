@@ -98,3 +98,40 @@ def test_packed_experts_of_gemma_4_may_not_be_found(version: str, severity: Seve
     """Without the checkpoint's id it is not known whether its experts are one tensor."""
     model = {"id": "google/gemma-4-26B-A4B-it", "image": f"vllm/vllm-openai:v{version}", "tensorParallel": 4}
     assert answers(H100_4, model, _INT4).get("LLMD-START-REPORTED") == severity
+
+
+@pytest.mark.parametrize(
+    ("version", "tokens", "severity"),
+    [
+        ("0.26.0", 3, Severity.ERROR),
+        ("0.26.0", 5, None),
+        ("0.26.0", 7, Severity.WARNING),
+        ("0.28.0", 3, None),
+        ("0.28.0", 10, None),
+    ],
+)
+def test_a_block_of_dspark_is_guessed_whole(version: str, tokens: int, severity: Severity | None) -> None:
+    guesses = (
+        f'{{"method": "dspark", "model": "deepseek-ai/DeepSeek-V4-Flash-DSpark", "num_speculative_tokens": {tokens}}}'
+    )
+    model = {
+        "id": "deepseek-ai/DeepSeek-V4-Flash",
+        "image": f"vllm/vllm-openai:v{version}",
+        "tensorParallel": 4,
+        "kvCacheDtype": "fp8",
+        "extraArgs": ["--speculative-config", guesses],
+    }
+    assert answers(H100_4, model).get("LLMD-ENGINE-CONFLICT") == severity
+
+
+def test_a_version_between_tables_is_named_where_its_own_source_decides() -> None:
+    model: dict[str, Any] = {
+        "id": "Qwen/Qwen3-4B",
+        "image": "vllm/vllm-openai:v0.14.0",
+        "dtype": "float16",
+        "maxModelLen": 8192,
+    }
+    facts = {model["id"]: {"quantization": Quantization(**_FP8)}}
+    findings = findings_of("gpu", {"accelerator": _T4, "models[0]": model}, facts=facts)
+    [finding] = [finding for finding in findings if finding.id == "LLMD-QUANTIZATION-CAPABILITY"]
+    assert "the kernels of vLLM 0.14.0 " in str(finding)
