@@ -26,10 +26,19 @@ def network_policy(
 
 
 class NetworkPolicies(Component):
-    """The allowed traffic of each workload."""
+    """The allowed traffic of each workload, created before it and deleted when its pods are gone.
+
+    Google's Dataplane V2 holds packets of open connections to the policies too (Cilium, bpf/bpf_lxc.c): without the
+    policy of a pod that ends, the answers on their way from it would break off.
+    """
+
+    created: list[pulumi.Resource]
 
     def __init__(self, plans: tuple[NetworkPolicyPlan, ...], scope: ClusterScope) -> None:
         super().__init__("llm-d:security:NetworkPolicies", "network-policies", scope.opts)
-        for plan in plans:
-            network_policy(plan.name, plan, scope.namespace, scope.deleted_with_cluster(self, scope.ready))
+        self.created = []
+        # What closes the whole namespace comes last, and goes first: pods may run already.
+        for plan in sorted(plans, key=lambda plan: not plan.selector):
+            options = scope.deleted_with_cluster(self, [*scope.ready, *([] if plan.selector else self.created)])
+            self.created.append(network_policy(plan.name, plan, scope.namespace, options))
         self.register_outputs({})

@@ -15,8 +15,8 @@ class ClusterScope:
     """The namespace of the stack, and the resource options of everything in it.
 
     `opts` carries the parent and the providers. `deleted_with` is the cluster, or None where the stack uses an
-    existing one. `ready` are the resources that every pod of the namespace needs: a node, the namespace and its
-    credentials.
+    existing one. `ready` are the resources that every pod of the namespace needs: a node, the namespace with its
+    credentials, and the NetworkPolicies.
     """
 
     project: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -184,11 +184,10 @@ class InferenceStack(pulumi.ComponentResource):
         # The other routes change to new pools when their servers are ready. Until then the old servers answer.
         self._routes(platform.scope, before_routes, servers, early=False)
         self._autoscaling(platform)
-        policies = NetworkPolicies(plan.network_policies, platform.scope)
         fleet = plan.gateway.fleet
         if fleet is not None and not fleet.config:
             served = [resource for group in servers.values() for resource in group]
-            fleet_guard(fleet, platform.scope, [*infrastructure.fleet, *served, policies])
+            fleet_guard(fleet, platform.scope, [*infrastructure.fleet, *served])
         if plan.monitoring.enabled:
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
         if plan.monitoring.dashboard is not None or plan.monitoring.alerts:
@@ -250,19 +249,20 @@ class InferenceStack(pulumi.ComponentResource):
             infrastructure.opts,
         )
         created = NamespaceResources(plan, after_nodes)
-        namespace = created.ready
+        scope = ClusterScope(
+            project=plan.project,
+            workload_pool=plan.cluster.workload_pool,
+            namespace=plan.namespace.name,
+            opts=infrastructure.opts,
+            deleted_with=deleted_with,
+            ready=(*cpu_nodes, *created.ready),
+        )
+        policies = NetworkPolicies(plan.network_policies, scope).created
         return _Platform(
             namespace=created.name,
-            scope=ClusterScope(
-                project=plan.project,
-                workload_pool=plan.cluster.workload_pool,
-                namespace=plan.namespace.name,
-                opts=infrastructure.opts,
-                deleted_with=deleted_with,
-                ready=(*cpu_nodes, *namespace),
-            ),
+            scope=replace(scope, ready=(*scope.ready, *policies)),
             controllers=tuple(charts.ready),
-            kinds_ready=(*namespace, *crds.resources, *charts.ready),
+            kinds_ready=(*created.ready, *policies, *crds.resources, *charts.ready),
         )
 
     def _certificates(self, platform: _Platform) -> _Certificates:

@@ -14,6 +14,7 @@ GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 NAT = "gcp:compute/routerNat:RouterNat"
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 POOL = "kubernetes:inference.networking.k8s.io/v1:InferencePool"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 PROVIDER = "pulumi:providers:kubernetes"
@@ -21,6 +22,13 @@ ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
 SECRET = "kubernetes:core/v1:Secret"
 SERVICE_API = "gcp:projects/service:Service"
 SUBNET = "gcp:compute/subnetwork:Subnetwork"
+# What pods come from; with Istio, also the Gateway.
+WORKLOADS = (
+    DEPLOYMENT,
+    GATEWAY,
+    "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet",
+    "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService",
+)
 
 
 def in_namespace(graph: Graph) -> list[Recorded]:
@@ -122,6 +130,29 @@ class TestInTheCluster:
         policies = [r for r in either if r.type.startswith("kubernetes:networking.gke.io/v1:")]
         assert len(policies) == 2
         assert all(either.depends(policy, pool) for policy in policies)
+
+
+class TestNetworkPolicies:
+    """Pods run only while their policies are there: packets of open connections are held to them, too."""
+
+    @pytest.mark.parametrize(
+        "stack",
+        ["multi-model-gpu", "mixture-of-experts-wide-gpu", "disaggregated-gpu", "kserve-istio-single-replica-gpu"],
+    )
+    def test_pods_come_after_the_policies_and_go_before_them(self, stack: str) -> None:
+        graph = graph_of(stack)
+        policies = [policy for policy in graph.by_type(POLICY) if "NetworkPolicies" in policy.urn]
+        workloads = [resource for token in WORKLOADS for resource in graph.by_type(token)]
+        assert len(policies) > 2
+        assert len(workloads) > 1
+        early = [(w.name, policy.name) for w in workloads for policy in policies if not graph.depends(w, policy)]
+        assert early == []
+
+    def test_a_namespace_is_closed_after_what_it_lets_in(self, either: Graph) -> None:
+        closing = either.one(POLICY, "default-deny")
+        others = [policy for policy in either.by_type(POLICY) if "NetworkPolicies" in policy.urn and policy != closing]
+        assert len(others) == 2
+        assert all(either.depends(closing, policy) for policy in others)
 
 
 class TestTheWayIn:
