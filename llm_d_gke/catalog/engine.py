@@ -218,6 +218,7 @@ class Engine(Entry):
     histogram_families: tuple[str, ...]  # whose bounds --custom-histogram-buckets may set
     dropped_options: Mapping[str, str]  # option -> the first version without it
     earlier_options: tuple[str, ...]  # of versions before every table, which none of the tables has
+    instead_of: Mapping[str, str]  # option that is gone -> what serves instead: an option, and what to write in it
     late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
     parser_packages: Mapping[str, str]  # parser or quantization -> Python package it needs and vLLM does not require
     adapters: Adapters

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, shared_memory_bytes, versions
 from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.planning import Finding, RefusedError
@@ -356,6 +357,21 @@ class TestOptions:
         assert unknown_options("0.26.0", ["x", "--tensor-paralel-size", "2"]) == [
             (1, "--tensor-paralel-size", "--tensor-parallel-size")
         ]
+
+    def test_a_long_spelling_of_a_short_option_means_that_option(self) -> None:
+        assert unknown_options("0.26.0", ["--tp=2"]) == [(0, "--tp", "--tensor-parallel-size")]
+
+    @pytest.mark.parametrize("name", ["--num-scheduler-steps", "--swap-space", "--rope-scaling"])
+    def test_an_option_of_other_versions_means_no_other_option(self, name: str) -> None:
+        assert unknown_options("0.26.0", [f"{name}=8"]) == [(0, name, None)]
+
+    @pytest.mark.parametrize("gone", sorted(load_engine().instead_of))
+    def test_what_serves_instead_of_an_option_that_is_gone_is_there(self, gone: str) -> None:
+        for version in versions():
+            if unknown_options(version, [gone]):
+                instead = re.findall(r"--[a-z0-9-]+", load_engine().instead_of[gone])
+                assert instead
+                assert unknown_options(version, instead) == []
 
     def test_before_every_table_only_what_no_version_has_is_unknown(self) -> None:
         arguments = ["--lora-path", "x", "--num-scheduler-steps", "10", "--enable-prefix-caching"]

@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
@@ -79,7 +79,7 @@ def _opposites() -> Mapping[str, str]:
 
 
 def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str | None]]:
-    """Position and name of every option that `vllm serve` of this version ends on, with the nearest that it has.
+    """Position and name of every option that `vllm serve` of this version ends on, with the one that it means.
 
     Python's parser takes a beginning of an option that only one option has; options of a part (`--a.b`) are taken with
     the part. A version between two tables is judged by what both of them lack, and by what is known to have come or to
@@ -98,19 +98,25 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
             is_had = not of_any_version or any(option.startswith(name) for option in of_any_version)
         if is_had and not (is_gone or is_late):
             continue
-        near = difflib.get_close_matches(
-            name,
-            [
-                option
-                for options in (*tables, of_any_version)
-                for option in options
-                if option not in engine.dropped_options
-            ],
-            n=1,
-            cutoff=0.75,
+        candidates = {option for options in (*tables, of_any_version) for option in options} - set(
+            engine.dropped_options
         )
-        unknown.append((position, name, near[0] if near else None))
+        unknown.append((position, name, _nearest(name, candidates)))
     return unknown
+
+
+def _nearest(name: str, options: Iterable[str]) -> str | None:
+    """The option that a misspelled one means. What other versions have is none, however near another one is."""
+    if is_of_another_version(name):
+        return None
+    short = load_engine().short_options.get(name.removeprefix("-"))
+    near = difflib.get_close_matches(name, sorted(options), n=1, cutoff=0.75)
+    return short or next(iter(near), None)
+
+
+def is_of_another_version(name: str) -> bool:
+    """Whether a version has the option that a version lacks."""
+    return name in _options_of_all_tables() or name in load_engine().earlier_options
 
 
 @functools.cache

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, is_later
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
+from llm_d_gke.planning.engine_support.options import (
+    abbreviations,
+    is_of_another_version,
+    replaced_objects,
+    unknown_options,
+)
 from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
@@ -33,7 +38,9 @@ def _check_names(served: ServedModel) -> None:
         if is_later(version) and name not in load_engine().dropped_options:
             warn_disagreeing(served, "extraArgs", position, value=named, lacking=facts_of(version))
             continue
-        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(served, argument, near))
+        served.error(
+            "LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(served, name, argument, near)
+        )
     for position, name, full in abbreviations(version, settings.extra_args):
         served.error(
             "LLMD-ENGINE-OPTION-SHORT",
@@ -81,7 +88,11 @@ def _refuse_values(
             warn_disagreeing(served, *path, value=value, lacking=facts_of(version))
 
 
-def _option_fix(served: ServedModel, argument: str, near: str | None) -> str:
+def _option_fix(served: ServedModel, name: str, argument: str, near: str | None) -> str:
+    if (instead := load_engine().instead_of.get(name)) is not None:
+        return in_settings(served, re.split("[ =.]", instead)[0]) or f"use {instead}"
+    if is_of_another_version(name):
+        return "remove it: only other versions of vLLM have it"
     if near is None:
         return "remove it, or see vllm serve --help of that version"
     # By its right name, an option of the planner would be refused next.
