@@ -19,7 +19,7 @@ from .live import client_keys
 from .traffic import Request, Sample, Steady, at_rate
 
 # The names of the rehearsal's own keys.
-FLOODING, _QUIET = "rehearsal", "other"
+FLOODING, _QUIET = "rehearsal", "example-client"
 # Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
 BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
 _PER_SECOND = 1.0
