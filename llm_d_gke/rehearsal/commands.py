@@ -323,12 +323,21 @@ def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
 
 
 def _serves(paths: StackPaths, plan: StackPlan) -> bool:
-    """Whether a model server runs or is on its way. After a pause an autoscaler creates it when `up` has ended."""
-    if any(server.replicas for server in plan.models[0].servers):
-        return True
+    """Whether a model server runs or is on its way. After a pause an autoscaler creates it when `up` has ended.
+
+    Raises RehearsalError where the plan has a server that nothing will create.
+    """
     with client(paths) as kube:
         pods = kube.list("v1", "Pod", plan.namespace.name, labels="llm-d.ai/inference-serving=true")
-    return any("deletionTimestamp" not in pod["metadata"] for pod in pods)
+    if any("deletionTimestamp" not in pod["metadata"] for pod in pods):
+        return True
+    planned = [server for server in plan.models[0].servers if server.replicas]
+    if any(server.scaling is None for server in planned):
+        raise RehearsalError(
+            "no model server runs, and the plan has some: they were deleted in the cluster, unseen by Pulumi"
+            f"\n`make up STACK={paths.stack} ARGS=--refresh` looks first, and creates them again"
+        )
+    return bool(planned)
 
 
 def _print_up(

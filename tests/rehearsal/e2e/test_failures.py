@@ -93,6 +93,18 @@ def test_a_route_that_was_deleted_is_not_taken_for_a_missing_api(running: Runnin
     eventually(lambda: chat(url, MODEL).status_code == 200, "requests are answered again")
 
 
+@pytest.mark.slow
+def test_deleted_servers_come_back_with_the_way_that_up_names(running: Running) -> None:
+    project = running.project
+    with project.kube("gpu") as kube:
+        [server] = kube.list("apps/v1", "Deployment", NAMESPACE, labels="llm-d.ai/inference-serving=true")
+        kube.delete("apps/v1", "Deployment", server["metadata"]["name"], NAMESPACE)
+    eventually(lambda: not project.model_servers("gpu"), "no model server runs")
+    assert "make up STACK=gpu ARGS=--refresh" in project.run("up", "gpu", code=1)
+    project.run("up", "gpu", "--refresh")
+    assert chat(project.endpoint("gpu"), MODEL).status_code == 200
+
+
 def test_wrong_health_check_path_no_healthy_upstream(running: Running) -> None:
     project = running.project
     url = project.endpoint("gpu")
