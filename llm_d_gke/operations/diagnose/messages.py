@@ -187,7 +187,7 @@ def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
 
 
 def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
-    """One cause for each origin that could have written the text, the likeliest first.
+    """One cause for each origin that could have written a line of the text, the likeliest first.
 
     That is an origin whose own words are in it; of several, the one with the most specific message. General words of an
     origin whose own words are missing name no cause.
@@ -207,7 +207,11 @@ def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
         origin = match[0].origin
         return not written(origin), -match[0].specificity(text), origin != "update"
 
-    return tuple(cause for _, cause in sorted(by_origin.values(), key=unlikeliness))
+    # One line is of one origin.
+    by_line: dict[str, Cause] = {}
+    for _, cause in sorted(by_origin.values(), key=unlikeliness):
+        by_line.setdefault(cause.evidence, cause)
+    return tuple(by_line.values())
 
 
 def state_in_words(text: str, subject: str) -> tuple[Cause, ...]:

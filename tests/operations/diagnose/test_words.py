@@ -116,3 +116,8 @@ def test_words_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     log.write_bytes(UP.encode() + b"\xff")
     assert llmd("diagnose", "gpu", "--words", str(log)) == UNMET
     assert "up-quota" in capsys.readouterr().out
+
+
+def test_a_line_has_one_cause() -> None:
+    line = 'Error 403: Insufficient regional quota to satisfy request: resource "NVIDIA_L4_GPUS": request requires 8.0'
+    assert [cause.id for cause in recognize_anywhere(line, "words")] == ["up-quota"]
