@@ -13,6 +13,7 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
 from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.findings import Finding, Severity, path_of, setting_value
+from llm_d_gke.planning.fix_words import fix_words
 from llm_d_gke.planning.hardware_names import accelerator_meant, machine_for_topology
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.suggest import did_you_mean, nearest_place
@@ -149,14 +150,13 @@ class PlanContext:
         return {
             "accelerator": self.accelerator.title,
             "hosts": self.hosts,
-            # Only Google's load balancers can call the router of several models.
-            "istio": "implementation: istio" + (" with one model" if len(self.settings.models) > 1 else ""),
             "machine": self.machine.name,
             "per_node": self.per_node,
             "picker": self.picker.title,
             "region": self.region,
             "release": self.release.name,
             "topology": self.topology,
+            **fix_words(self.settings),
         }
 
 

@@ -365,11 +365,11 @@ class TestOptions:
     def test_an_option_of_other_versions_means_no_other_option(self, name: str) -> None:
         assert unknown_options("0.26.0", [f"{name}=8"]) == [(0, name, None)]
 
-    @pytest.mark.parametrize("gone", sorted(load_engine().instead_of))
-    def test_what_serves_instead_of_an_option_that_is_gone_is_there(self, gone: str) -> None:
+    @pytest.mark.parametrize("dropped", sorted(load_engine().instead_of))
+    def test_what_serves_instead_of_an_option_that_is_gone_is_there(self, dropped: str) -> None:
         for version in versions():
-            if unknown_options(version, [gone]):
-                instead = re.findall(r"--[a-z0-9-]+", load_engine().instead_of[gone])
+            if unknown_options(version, [dropped]):
+                instead = re.findall(r"--[a-z0-9-]+", load_engine().instead_of[dropped])
                 assert instead
                 assert unknown_options(version, instead) == []
 

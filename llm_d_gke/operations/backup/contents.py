@@ -12,6 +12,7 @@ from llm_d_gke.operations.backup import google
 from llm_d_gke.operations.backup.state import Item, bucket_item, missing, not_established, safe
 from llm_d_gke.operations.google_cloud import Session, UnansweredError
 from llm_d_gke.planning.findings import path_of
+from llm_d_gke.planning.fix_words import GOOGLE_CERTIFICATES
 from llm_d_gke.planning.serving.hub_revision import revision_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, display_text, leaves
@@ -147,7 +148,7 @@ def left_behind(before: StackSettings, location: str, session: Session | None) -
     network = before.network.existing
     if network is not None:
         yield f"subnetwork {network.subnetwork} is of {old}: name one of {new}, with ranges for pods and services"
-    if before.gateway.tls.kind in ("pre-shared", "certificate-manager"):
+    if before.gateway.tls.kind in GOOGLE_CERTIFICATES:
         yield f"a certificate of the Gateway is regional: create it in {new}"
     yield f"the address of the Gateway is of {old}: the new one has another, and DNS records have to follow"
     yield f"quotas of {new} are separate: make preflight with -c llm-d:location={location}"

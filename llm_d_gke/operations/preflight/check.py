@@ -36,7 +36,7 @@ def findings_of(needs: Needs, facts: Facts) -> list[Finding]:
     for machine in needs.machines:
         for name in filter(None, (machine.machine, machine.accelerator)):
             if (machine.zone, name) in facts.missing_machines:
-                where = {"zone": machine.zone, "machine": machine.machine}
+                where = {"zone": machine.zone, "machine": machine.machine, "project": needs.project}
                 findings.error("LLMD-PREFLIGHT-ZONE", *machine.path.split("."), value=name, **where)
     for need in needs.names:
         exists, path, what = facts.existing_names.get(need), need.path.split("."), _WHERE[need.kind]

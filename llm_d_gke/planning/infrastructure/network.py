@@ -92,9 +92,7 @@ def _check_existing(ctx: PlanContext) -> None:
         ctx.warning("LLMD-SHARED-VPC-FIREWALL", "network.existing.project", value=_host_project(ctx))
     if cluster.existing is not None and network is None:
         # The load balancer of a Gateway is built in the VPC of its cluster.
-        ctx.error(
-            "LLMD-NETWORK-OF-CLUSTER", "network.existing", cluster=cluster.existing.name, location=ctx.settings.location
-        )
+        ctx.error("LLMD-NETWORK-OF-CLUSTER", "network.existing")
     if network is not None and network.pod_range == network.service_range:
         ctx.error("LLMD-RANGE-TWICE", "network.existing.serviceRange", subnetwork=network.subnetwork)
     if network is not None and network.proxy_subnetwork == network.subnetwork:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.fix_words import GOOGLE_CERTIFICATES
 from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, NetworkPlan
 from llm_d_gke.planning.plan.routing import (
     GatewayPlan,
@@ -221,7 +222,7 @@ def _class(ctx: PlanContext) -> str:
 
 def _check_certificates(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
-    if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
+    if settings.implementation == "istio" and settings.tls.kind in GOOGLE_CERTIFICATES:
         ctx.error("LLMD-TLS-KIND-ISTIO", "gateway.tls.kind")
 
 

@@ -247,7 +247,6 @@ def _check(ctx: PlanContext) -> None:
             "network.proxyCidr",
             value="(missing)",
             proxy_subnetwork=existing.proxy_subnetwork,
-            network_project=existing.project or ctx.settings.project or "PROJECT",
         )
     private = ctx.settings.network_policies.private_google_access
     if private and not any(buckets_of(model) and model.source.kind != "hugging-face" for model in ctx.settings.models):
@@ -257,7 +256,6 @@ def _check(ctx: PlanContext) -> None:
             "LLMD-NETWORK-POLICIES-KEPT",
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",
-            cluster=ctx.settings.cluster.existing.name,
         )
 
 

@@ -298,7 +298,7 @@ def _other_fix(setting: Setting, value: object, close: str | None) -> str:
     """What to write in place of a value of the wrong type or form; `close` is a valid one that is similar."""
     fix, key = f"use {close}" if close else "give a value of this form", setting.path[-1]
     if setting.path[:2] == ("cluster", "existing") and setting.path[2:] in ((), ("version",)):
-        installed = "the version that gcloud container clusters describe shows"
+        installed = "the version that gcloud container clusters describe NAME --location LOCATION shows"
         return (
             f"{fix}, with {installed}"
             if len(setting.path) == 2 and close

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from llm_d_gke.planning.plan.estimates import (
     total,
 )
 from llm_d_gke.planning.plan.infrastructure import NodeChoicePlan, NodePoolPlan
+from llm_d_gke.planning.sizing.budget import check_budget, least_cpu_nodes
 from llm_d_gke.planning.sizing.prices import billed, check_prices, prices_of
 from llm_d_gke.wording import count
 
@@ -66,7 +66,7 @@ def plan_cost(
         choices=bill.choices(lines),
         scaled_down=None if scaled_down is None else _running_cost(ctx, prices, cpu_pool, scaled_down, pickers),
     )
-    _check_budget(ctx, cost, pools)
+    check_budget(ctx, cost, cpu_pool, pools)
     return cost
 
 
@@ -100,33 +100,6 @@ def _servers(ctx: PlanContext, *, scaled_down: bool = False) -> int:
     )
 
 
-def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePoolPlan, int]]) -> None:
-    budget = ctx.settings.budget
-    if budget is None:
-        return
-    most, path = cost.at_most, ("budget", "maxMonthlyUsd")
-    # Fewer nodes help only down to those that all replicas take.
-    running, spare = cost.total("running").monthly, any(pool.max_nodes > nodes for pool, nodes in pools)
-    if most.monthly > budget.max_monthly_usd:
-        most_nodes: Counter[str] = Counter()
-        for pool, _ in pools:
-            most_nodes[pool.machine_type] += pool.max_nodes
-        nodes = " and ".join(f"{number} {machine}" for machine, number in most_nodes.items())
-        lacking = f", without {', '.join(most.unknown)}, of unknown price" if most.unknown else ""
-        ctx.error(
-            "LLMD-BUDGET",
-            *path,
-            case="nodes" if running <= budget.max_monthly_usd else "nodes and hardware" if spare else "hardware",
-            running=running,
-            nodes=nodes,
-            monthly=most.monthly,
-            lacking=lacking,
-            most=math.ceil(most.monthly),
-        )
-    elif most.unknown:
-        ctx.warning("LLMD-BUDGET-UNKNOWN", *path, unknown=", ".join(most.unknown))
-
-
 @dataclass(frozen=True)
 class _Bill:
     """The lines of one stack. `dates` gathers those of the prices used."""
@@ -141,8 +114,7 @@ class _Bill:
 
     @property
     def cpu_nodes(self) -> int:
-        """Pickers and system pods hold one node, whatever the pool's minimum."""
-        return max(1, self.cpu_pool.min_nodes)
+        return least_cpu_nodes(self.cpu_pool)
 
     def lines(self) -> list[CostLine | None]:
         settings = self.ctx.settings

@@ -226,7 +226,7 @@ CLUSTER = (
         path="cluster.version",
         value="1.40",
         rule="newest minor version was 1.36",
-        fix="get-server-config prints",
+        fix="get-server-config --location us-central1-a --project",
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -236,7 +236,7 @@ CLUSTER = (
         path="cluster.existing.version",
         value="1.99.1-gke.1",
         rule="newest minor version was 1.36",
-        fix="clusters describe prints",
+        fix="clusters describe shared --location us-central1-a --project",
         severity=Severity.WARNING,
     ),
     Wrong(

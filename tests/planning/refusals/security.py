@@ -68,6 +68,18 @@ EDGE = (
             (_IAP, "istio", "part of Google's load balancers", "api-keys or jwt", "gke", {}),
         )
     ),
+    Wrong(
+        name="API keys beside a certificate that Istio cannot read",
+        id="LLMD-AUTH-IMPLEMENTATION",
+        changes={
+            "gateway": {"tls": {"kind": "certificate-manager", "certificates": ["chat"]}, "auth": {"kind": "api-keys"}},
+            "apiKeys.a": _KEY,
+        },
+        path="gateway.auth.kind",
+        value="api-keys",
+        rule="verify neither API keys nor tokens",
+        fix="use kind: iap, or implementation: istio with gateway.tls.kind: cert-manager or secret",
+    ),
     *(
         Wrong(
             name=f"credentials in plain HTTP: {auth['kind']}, {exposure}",
