@@ -149,7 +149,10 @@ class GatewaySettings(Settings):
 
     implementation: Annotated[
         Literal["gke", "istio"],
-        Field(description="Who stands behind the Gateway: Google's load balancers, or Envoy pods of Istio's."),
+        Field(
+            description="Who stands behind the Gateway: Google's load balancers, or Envoy pods of Istio's.",
+            json_schema_extra=replaces("Gateway"),
+        ),
     ] = "gke"
     class_name: Annotated[
         str | None,
@@ -158,14 +161,15 @@ class GatewaySettings(Settings):
             max_length=253,
             description="GatewayClass; by default the one of implementation and exposure.",
             examples=["gke-l7-regional-external-managed"],
-            json_schema_extra=form("the name of a GatewayClass: lower-case letters, digits, dashes and dots"),
+            json_schema_extra=form("the name of a GatewayClass: lower-case letters, digits, dashes and dots")
+            | replaces("Gateway"),
         ),
     ] = None
     exposure: Annotated[
         Literal["external", "internal"],
         Field(
             description="Reachable from the VPC only, or from the internet, which `className` can ask for, too.",
-            json_schema_extra=replaces("address"),
+            json_schema_extra=replaces("address", "Gateway"),
         ),
     ] = "internal"
     existing_address: Annotated[

@@ -163,6 +163,20 @@ class TestTheWayIn:
     def test_the_gateway_comes_after_its_address(self, either: Graph) -> None:
         assert either.depends(either.one(GATEWAY), either.one(ADDRESS))
 
+    def test_the_gateway_goes_before_its_address_or_subnet_is_replaced(self, either: Graph) -> None:
+        """Google deletes neither while a load balancer uses it, and both keep their names."""
+        options = either.one(GATEWAY).options
+        assert set(options.replace_with) == {either.one(ADDRESS).urn, either.one(SUBNET, "proxies").urn}
+        assert options.delete_before_replace
+
+    def test_a_reserved_address_of_others_replaces_no_gateway(self) -> None:
+        gateway = graph_of("gpu", {"gateway.existingAddress": "theirs"}).one(GATEWAY)
+        assert [urn.rpartition("::")[2] for urn in gateway.options.replace_with] == ["proxies"]
+
+    def test_another_class_is_another_gateway(self, either: Graph) -> None:
+        """The controller of the old class removes what it made only for a Gateway that is deleted."""
+        assert either.one(GATEWAY).options.replace_on_changes == ("spec.gatewayClassName",)
+
     def test_the_gateway_comes_after_the_network_services_api(self, either: Graph) -> None:
         """Without it every request through a picker ends in 'fault filter abort'."""
         assert either.depends(either.one(GATEWAY), either.one(SERVICE_API, "networkservices"))

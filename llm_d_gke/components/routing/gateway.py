@@ -92,7 +92,16 @@ class InferenceGateway(Component):
             metadata=metadata(plan.name, scope.namespace, annotations={"pulumi.com/waitFor": "condition=Programmed"}),
             # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
-            opts=child(self, depends_on=[reserved, *services.services, *depends_on], timeouts=_TIMEOUTS),
+            opts=pulumi.ResourceOptions.merge(
+                child(self, depends_on=[reserved, *services.services, *depends_on], timeouts=_TIMEOUTS),
+                # Another controller does not remove what that of the old class made. And Google deletes no address or
+                # subnet that a load balancer uses, so the Gateway goes before one that is replaced.
+                pulumi.ResourceOptions(
+                    delete_before_replace=True,
+                    replace_on_changes=["spec.gatewayClassName"],
+                    replace_with=[*([reserved] if plan.create_address else []), *network.proxies],
+                ),
+            ),
         )
         self.ready = [self.gateway]
         if plan.edge.redirect:

@@ -225,7 +225,12 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
         kube.apply(gateway)
     with pytest.raises(automation.CommandError, match="used by the load balancer of Gateway default/entrance"):
         run.stack.destroy(target=["urn:pulumi:gpu::llm-d::gcp:compute/address:Address::address"])
+    assert lifecycle.gateways_using(run.paths, None) == ["default/entrance"]
     with client(run.paths) as kube:
+        # Istio's has no proxies of Google's in front of it.
+        spec = {"gatewayClassName": "istio"}
+        kube.patch("gateway.networking.k8s.io/v1", "Gateway", "entrance", {"spec": spec}, "default")
+        assert lifecycle.gateways_using(run.paths, None) == []
         kube.delete("gateway.networking.k8s.io/v1", "Gateway", "entrance", "default")
 
     run.declared.pools = False

@@ -131,9 +131,13 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
 
 
 def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
-    """Gateways, as `namespace/name`, that hold a named address (None: that need the proxy-only subnet)."""
+    """Gateways, as `namespace/name`, that hold a named address (None: that need the proxy-only subnet).
+
+    Istio's have a load balancer that passes packets on, without proxies.
+    """
     from llm_d_gke.kube import KubeError
     from llm_d_gke.rehearsal.cluster_client import client
+    from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 
     api, users = "gateway.networking.k8s.io/v1", []
     try:
@@ -141,7 +145,7 @@ def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
             for gateway in kube.list(api, "Gateway") if kube.serves(api, "Gateway") else []:
                 requested = gateway["spec"].get("addresses") or []
                 names = [item["value"] for item in requested if item.get("type") == "NamedAddress"]
-                if address is None or any(refers(name, address) for name in names):
+                if any(refers(name, address) for name in names) if address else not is_istio_gateway(gateway):
                     users.append(f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}")
     except KubeError:
         return []
