@@ -16,7 +16,7 @@ from llm_d_gke.cli.text import print_step
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import labeled, located
-from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.rehearsal.before_destroy import prepare_destroy, refuse_members
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
@@ -92,17 +92,16 @@ def up(
         # Otherwise the first pod of each program would wait for its build without a line on the screen.
         binaries(needed_programs(plan, chosen), print_step)
         outputs = _update(paths, plan, configuration, policy, refresh=refresh)
-    models = outputs["models"]
-    if not isinstance(models, list):
-        raise RehearsalError("the stack has no output `models`")
     endpoint = reachable(paths) if plan.gateway.exists else None
-    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths, plan) else None
+    model = _to_ask(paths, plan) if endpoint is not None else None
+    answer = None
+    if endpoint is not None and model is not None:
+        answer = _ask(paths, plan, endpoint, outputs, model.served_name)
     path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer, endpoint)
     if endpoint is None:
         print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
     elif answer is None:
-        cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
-        print(f"\nno model server {cause}: nothing to ask")
+        print("\n" + wrapped(f"no model server {_why_none_serves(plan)}: nothing to ask"))
     _print_up(paths, outputs, endpoint, answer, path)
     print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={stack}`")
     return 0
@@ -322,22 +321,30 @@ def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
         print(wrapped(labeled(finding)), flush=True)
 
 
-def _serves(paths: StackPaths, plan: StackPlan) -> bool:
-    """Whether a model server runs or is on its way. After a pause an autoscaler creates it when `up` has ended.
+def _to_ask(paths: StackPaths, plan: StackPlan) -> ModelPlan | None:
+    """The first model of which a server runs or is on its way. After a pause an autoscaler creates it behind `up`.
 
     Raises RehearsalError where the plan has a server that nothing will create.
     """
     with client(paths) as kube:
         pods = kube.list("v1", "Pod", plan.namespace.name, labels="llm-d.ai/inference-serving=true")
+    planned = next((model for model in plan.models if any(server.replicas for server in model.servers)), None)
     if any("deletionTimestamp" not in pod["metadata"] for pod in pods):
-        return True
-    planned = [server for server in plan.models[0].servers if server.replicas]
-    if any(server.scaling is None for server in planned):
+        return planned or plan.models[0]
+    if planned is not None and any(server.scaling is None and server.replicas for server in planned.servers):
         raise RehearsalError(
             "no model server runs, and the plan has some: they were deleted in the cluster, unseen by Pulumi"
             f"\n`make up STACK={paths.stack} ARGS=--refresh` looks first, and creates them again"
         )
-    return bool(planned)
+    return planned
+
+
+def _why_none_serves(plan: StackPlan) -> str:
+    if plan.paused:
+        return "is meant to run (paused)"
+    if any(server.wakes for model in plan.models for server in model.servers):
+        return "runs until a request comes (autoscaling.minimum: 0)"
+    return "is meant to run (replicas: 0)"
 
 
 def _print_up(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,33 @@ def test_an_up_without_an_answer_names_the_next_command(monkeypatch: pytest.Monk
     monkeypatch.setattr(commands, "client_headers", lambda *_: {})
     with pytest.raises(RehearsalError, match="fault filter abort\n`make diagnose STACK=gpu` names the cause"):
         commands._ask(StackPaths("gpu"), plan_of("gpu"), "http://127.0.0.1", {}, "m")
+
+
+_NO_SERVER = {"models[0].replicas": 0}
+_SLEEPING = {"models[0].autoscaling": {"minimum": 0, "maximum": 1, "target": {"requestsPerReplica": 4}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [(_NO_SERVER, "replicas: 0"), (_SLEEPING, "autoscaling.minimum: 0"), ({"paused": True}, "paused")],
+)
+def test_an_up_of_a_stack_without_servers_says_why(changes: dict[str, Any], why: str) -> None:
+    assert f"({why})" in commands._why_none_serves(plan_of("gpu", changes))
+
+
+def _with_pods(monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any]) -> None:
+    kube = SimpleNamespace(list=lambda *_, **__: list(pods))
+    monkeypatch.setattr(commands, "client", lambda _: contextlib.nullcontext(kube))
+
+
+def test_an_up_asks_a_model_that_has_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_pods(monkeypatch, {"metadata": {}})
+    plan = plan_of("multi-model-gpu", _NO_SERVER)
+    assert commands._to_ask(StackPaths("multi-model-gpu"), plan) is plan.models[1]
+
+
+def test_an_up_after_which_planned_servers_are_missing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_pods(monkeypatch, {"metadata": {"deletionTimestamp": "now"}})
+    with pytest.raises(RehearsalError, match="`make up STACK=gpu ARGS=--refresh`"):
+        commands._to_ask(StackPaths("gpu"), plan_of("gpu"))
+    assert commands._to_ask(StackPaths("gpu"), plan_of("gpu", _NO_SERVER)) is None
