@@ -18,6 +18,8 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.setting_errors.values import flow
 
 REQUEST_SECONDS = 120.0
+# The same once a request got no answer: without a replica, each would wait in the picker's queue (picker.flowControl).
+_IMPATIENT_SECONDS = 5.0
 # Requests of a check that are in flight at once, at most.
 CLIENTS = 16
 
@@ -94,6 +96,8 @@ class CheckContext:
         # Servers inside the cluster have certificates for names that do not resolve here.
         default_factory=lambda: httpx.Client(timeout=REQUEST_SECONDS, trust_env=False, verify=False)  # noqa: S501
     )
+    # Whether the endpoint gave a request no answer.
+    silent: bool = False
 
     def close(self) -> None:
         self.pods_client.close()
@@ -135,8 +139,14 @@ class CheckContext:
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
         endpoint = self._listening()
         assert self.gateway is not None, "there is one for every endpoint"
-        began = time.monotonic()
-        response = self.gateway.request(method, path, json=body, extensions={"sni_hostname": endpoint.host})
+        began, seconds = time.monotonic(), _IMPATIENT_SECONDS if self.silent else REQUEST_SECONDS
+        try:
+            response = self.gateway.request(
+                method, path, json=body, extensions={"sni_hostname": endpoint.host}, timeout=seconds
+            )
+        except httpx.ReadTimeout as error:
+            self.silent = True
+            raise httpx.ReadTimeout(f"no answer within {seconds:g} s") from error
         return self._unlimited(response, began)
 
     def _listening(self) -> Endpoint:

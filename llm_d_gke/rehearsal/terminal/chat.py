@@ -62,8 +62,8 @@ def ask(
             if response.status_code == httpx.codes.OK:
                 return _answer(response, time.monotonic() - began)
             last = f"HTTP {response.status_code}: {response.text[:200]}"
-            # The engine refuses such a request however often it is sent.
-            if response.status_code in (400, 401, 403, 422):
+            # The engine refuses such a request however often it is sent. A key that is new is known a moment later.
+            if response.status_code in (400, 422):
                 raise failure()
             return None
 

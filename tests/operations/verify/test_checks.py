@@ -6,6 +6,7 @@ import base64
 import itertools
 import os
 import ssl
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from llm_d_gke.operations.verify import context
 from llm_d_gke.operations.verify.checks import gateway, objects, patterns, replicas, requests
 from llm_d_gke.operations.verify.result import Outcome, Result
 from llm_d_gke.operations.verify.run import CRITERIA, check
@@ -460,3 +462,19 @@ def test_a_request_beyond_the_stacks_own_limit_says_nothing_about_it() -> None:
             result = check(chat, ctx).result
         assert result.outcome is outcome
         assert ("gateway.limits ({requestsPerMinute: 5}) refused" in result.evidence) is (changes is not None)
+
+
+def test_only_the_first_request_without_an_answer_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With flow control the picker keeps requests as long as there is no replica, and a check sends several."""
+    monkeypatch.setattr(context, "REQUEST_SECONDS", 0.4)
+    monkeypatch.setattr(context, "_IMPATIENT_SECONDS", 0.2)
+    over = threading.Event()
+
+    def waiting(_engines: list[FakeEngine]) -> Choose:
+        return lambda _body: (over.wait(), (503, {}))[1]
+
+    with context_of(GPU, engines_of(), waiting) as ctx:
+        by_id = {criterion.id: criterion for criterion in CRITERIA}
+        evidence = [check(by_id[name], ctx).result.evidence for name in ("chat", "completion", "stream")]
+        over.set()
+    assert evidence == [f"no answer within {seconds:g} s" for seconds in (0.4, 0.2, 0.2)]

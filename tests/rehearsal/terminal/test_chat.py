@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,13 +26,15 @@ HOST = "llm.example.com"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers under one name, as a listener and a route with a host name do."""
+    """Answers under one name, as a listener and a route with a host name do, after the first refusals."""
+
+    refusals: ClassVar[list[int]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         is_known = self.headers["host"] == HOST
         text = json.dumps({"model": "m", "choices": [{"message": {"content": "Hello."}}]}).encode()
-        self.send_response(200 if is_known else 404)
+        self.send_response(self.refusals.pop() if self.refusals else 200 if is_known else 404)
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -65,6 +67,15 @@ def test_a_gateway_of_one_name_is_asked_under_it(gateway: tuple[str, list[str]])
     assert requested == [HOST]
     with pytest.raises(RehearsalError, match="404"):
         ask(endpoint, "127.0.0.1", "m", patience=0)
+
+
+def test_a_new_key_is_known_after_a_moment(gateway: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, _ = gateway
+    monkeypatch.setattr(Handler, "refusals", [401, 403])
+    assert ask(endpoint, HOST, "m").text == "Hello."
+    monkeypatch.setattr(Handler, "refusals", [200, 400])
+    with pytest.raises(RehearsalError, match="400"):
+        ask(endpoint, HOST, "m")
 
 
 def test_an_up_without_an_answer_names_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
