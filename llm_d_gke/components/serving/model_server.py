@@ -90,14 +90,17 @@ def pod_needs(
     member = f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{server.service_account}]"
     grants: list[pulumi.Resource] = [
         gcp.storage.BucketIAMMember(
-            named(f"{server.name}-bucket" if number == 0 else f"{server.name}-bucket-{number + 1}", granted),
+            # By bucket: a grant that moved to another name would be deleted after it was given again, and be gone.
+            named(f"{server.name}-bucket-{bucket}", granted),
             bucket=bucket,
             # Lists and reads objects of this bucket, which is enough for a read-only mount by the FUSE driver.
             role="roles/storage.objectViewer",
             member=member,
-            opts=granted,
+            opts=pulumi.ResourceOptions.merge(
+                granted, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=named(earlier, granted))])
+            ),
         )
-        for number, bucket in enumerate(server.buckets)
+        for bucket, earlier in zip(server.buckets, _earlier_grants(server), strict=True)
     ]
     if server.workload_identity_secret is not None:
         grants.append(
@@ -123,6 +126,11 @@ def pod_needs(
     if server.claim_template is not None:
         grants.append(claim_template(server.claim_template, scope.namespace, dict(server.selector), options))
     return [account, *grants]
+
+
+def _earlier_grants(server: ModelServerPlan) -> list[str]:
+    """Logical names, by position, that grants on buckets have in states of older versions."""
+    return [f"{server.name}-bucket{f'-{number}' if number > 1 else ''}" for number in range(1, len(server.buckets) + 1)]
 
 
 def direct_load_balancer(

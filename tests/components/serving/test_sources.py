@@ -121,6 +121,20 @@ def test_servers_may_read_their_bucket_and_nothing_else(deployment: str) -> None
     assert member.endswith(f".svc.id.goog[models/{account}]")
 
 
+def test_a_grant_keeps_its_name_when_another_bucket_comes_or_goes() -> None:
+    """Under another name Google would add what is there, and Pulumi would then delete it under the old name."""
+    adapter = {"models[0].adapters": [{"name": "sql", "source": "gs://lora/sql"}]}
+
+    def names(changes: dict[str, Any]) -> dict[str, str]:
+        members = graph_of(STACK, changes).by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+        return {str(grant.inputs["bucket"]): grant.name for grant in members}
+
+    both = names({**adapter, "models[0].source": BUCKET})
+    assert both.keys() == {"weights", "lora"}
+    assert names(adapter) == {"lora": both["lora"]}
+    assert names({"models[0].source": BUCKET}) == {"weights": both["weights"]}
+
+
 def test_servers_wait_for_their_grant() -> None:
     graph = graph_of(STACK, {"models[0].source": BUCKET})
     [grant] = graph.by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
