@@ -38,12 +38,23 @@ class DeployedServers:
     """The model servers after the last `up`, by node pool, and the back end that created them.
 
     Field names are keys of the saved settings: a stack that an older version created is read by them. `scaled` has
-    the fewest and most replicas between which an autoscaler holds each workload that it changes itself.
+    the fewest and most replicas between which an autoscaler holds each workload that it changes itself. `groups` names
+    the servers whose replicas have several pods, and both it and `namespace` are None where an older version saved.
     """
 
     deployment: str
     places: tuple[RolePools, ...]
     scaled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    namespace: str | None = None
+    groups: tuple[str, ...] | None = None
+
+    def moves(self, plan: StackPlan) -> bool:
+        """Whether all servers get a new namespace: no object changes its own."""
+        return self.namespace not in (None, plan.namespace.name)
+
+    def becomes_another_kind(self, server: ModelServerPlan) -> bool:
+        """Whether a LeaderWorkerSet takes the place of a Deployment, or the other way around."""
+        return self.groups is not None and (server.name in self.groups) is (server.group is None)
 
 
 def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
@@ -63,6 +74,8 @@ def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
             for server in _own_workloads(plan)
             if server.scaling is not None
         },
+        namespace=plan.namespace.name,
+        groups=tuple(server.name for server in _own_workloads(plan) if server.group is not None),
     )
 
 
@@ -100,14 +113,15 @@ def check_surge_capacity(before: DeployedServers, plan: StackPlan, deployment: s
     """Errors where servers of another deployment, model or role would wait for nodes that never come.
 
     They start before the old ones stop, because requests go to the old ones until the new ones are ready. On another
-    pool, that of another accelerator, the old ones take no room. A server that keeps its name is updated in place.
+    pool, that of another accelerator, the old ones take no room. A server that keeps its name is updated in place,
+    unless its namespace or its kind changes.
     """
     return [
         finding
         for pools, servers in by_role(plan)
         for place in before.places
         if set(place.pools) & set(_names(pools))
-        for finding in _check_role(before, place, deployment, pools, servers)
+        for finding in _check_role(before, place, deployment, plan, pools, servers)
     ]
 
 
@@ -115,12 +129,16 @@ def _check_role(
     before: DeployedServers,
     place: RolePools,
     deployment: str,
+    plan: StackPlan,
     pools: list[NodePoolPlan],
     servers: list[ModelServerPlan],
 ) -> Iterator[Finding]:
-    changed = deployment != before.deployment
-    added = [server for server in servers if changed or server.name not in place.servers]
-    leaving = changed or set(place.servers) - set(_names(servers))
+    changed, moves = deployment != before.deployment, before.moves(plan)
+    own = set() if changed or moves else set(_names(_own_workloads(plan)))
+    turned = {server.name for server in servers if server.name in own and before.becomes_another_kind(server)}
+    staying = set() if changed or moves else set(place.servers) - turned
+    added = [server for server in servers if server.name not in staying]
+    leaving = set(place.servers) - (staying & set(_names(servers)))
     maximum, per_node = sum(pool.max_nodes for pool in pools), _per_node(pools)
     standing = place.pods or (per_node,) * place.nodes
     enough = enough_nodes(_pods(added), per_node, standing=[min(pod, per_node) for pod in standing])
@@ -128,8 +146,8 @@ def _check_role(
         return
     yield Finding(
         id="LLMD-PREFLIGHT-SWITCH",
-        path="llm-d:deployment" if changed else "llm-d:models",
-        value=deployment if changed else ", ".join(_names(added)),
+        path="llm-d:deployment" if changed else "llm-d:namespace.name" if moves else "llm-d:models",
+        value=deployment if changed else plan.namespace.name if moves else ", ".join(_names(added)),
         rule=f"model servers take {place.nodes} of at most {maximum} accelerator nodes, and the new ones need"
         f" {max(1, enough - place.nodes)} more before the old ones stop: `up` would wait indefinitely",
         fix=f"set llm-d:accelerator.nodes.max to {enough} for the switch, or run one up with"
@@ -189,4 +207,6 @@ def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
             for place in saved["places"]
         ),
         scaled={name: (int(least), int(most)) for name, (least, most) in saved.get("scaled", {}).items()},
+        namespace=saved.get("namespace"),
+        groups=None if saved.get("groups") is None else tuple(saved["groups"]),
     )

@@ -12,6 +12,7 @@ import pytest
 
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.surge_capacity import (
+    DeployedServers,
     RolePools,
     check_autoscaler_end,
     check_surge_capacity,
@@ -64,6 +65,41 @@ def test_another_model_needs_room_beside_the_one_that_leaves(deployment: str, li
     other = {"deployment": deployment, "models[0].id": "Qwen/Qwen2.5-1.5B-Instruct", **room(limit)}
     findings = check_surge_capacity(before, plan_of("prefix-cache-gpu", other), deployment)
     assert [finding.path for finding in findings] == (["llm-d:models"] if refused else [])
+
+
+def reread(plan: StackPlan, deployment: str = "direct") -> DeployedServers:
+    """The servers of a plan as the next `up` reads them."""
+    saved = saved_deployed_servers(json.loads(json.dumps(asdict(deployed_servers_of(plan, deployment)))))
+    assert saved is not None
+    return saved
+
+
+@pytest.mark.parametrize("deployment", ["direct", "kserve"])
+@pytest.mark.parametrize(("limit", "refused"), [(3, True), (4, False)])
+def test_a_new_namespace_needs_room_for_both_sets(deployment: str, limit: int, refused: bool) -> None:
+    before = reread(plan_of("prefix-cache-gpu", {"deployment": deployment, **room(4)}), deployment)
+    moved = plan_of("prefix-cache-gpu", {"deployment": deployment, "namespace.name": "elsewhere", **room(limit)})
+    findings = check_surge_capacity(before, moved, deployment)
+    assert [(finding.path, finding.value) for finding in findings] == (
+        [("llm-d:namespace.name", "elsewhere")] if refused else []
+    )
+    assert check_surge_capacity(replace(before, namespace=None), moved, deployment) == []
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(2, 1), (3, 0)])
+def test_replicas_over_several_hosts_start_beside_those_on_one(limit: int, refused: int) -> None:
+    """A LeaderWorkerSet takes the place of a Deployment of the same name."""
+    host = {
+        "accelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": limit}},
+        "models[0].id": "Qwen/Qwen3-32B",
+        "models[0].tensorParallel": 8,
+    }
+    single, pair = plan_of("gpu", host), plan_of("gpu", {**host, "models[0].pipelineParallel": 2})
+    assert [plan.models[0].servers[0].group is None for plan in (single, pair)] == [True, False]
+    for before, after in ((single, pair), (pair, single)):
+        findings = check_surge_capacity(reread(before), after, "direct")
+        assert [finding.path for finding in findings] == ["llm-d:models"] * refused
+    assert check_surge_capacity(reread(pair), pair, "direct") == []
 
 
 def test_a_model_beside_the_others_needs_no_more_than_its_own_nodes() -> None:
@@ -142,9 +178,7 @@ def test_an_autoscaler_ends_only_where_it_holds_the_number(
 ) -> None:
     minimum, maximum = limits
     running = plan_of("gpu", scaled(minimum=minimum, maximum=maximum) | {"paused": paused})
-    before = saved_deployed_servers(json.loads(json.dumps(asdict(deployed_servers_of(running, "direct")))))
-    assert before is not None
-    findings = check_autoscaler_end(before, plan_of("gpu", after))
+    findings = check_autoscaler_end(reread(running), plan_of("gpu", after))
     assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-AUTOSCALER"] if first else [])
     assert all(first in finding.fix for finding in findings)
 
