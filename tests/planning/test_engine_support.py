@@ -612,6 +612,28 @@ class TestStretchedPositions:
         stretched = with_stretched_context(CATALOG.models[model], ["--hf-overrides", overrides], "0.28.0")
         assert stretched.context == context
 
+    @pytest.mark.parametrize(
+        ("model", "base", "is_lost"),
+        [
+            ("Qwen/Qwen3-30B-A3B-FP8", "", True),
+            ("Qwen/Qwen3-30B-A3B-FP8", '"rope_theta": 1000000, ', False),
+            ("Qwen/Qwen3-32B", "", False),
+        ],
+    )
+    def test_scaled_positions_need_the_base_of_the_model(self, model: str, base: str, is_lost: bool) -> None:
+        """Qwen3's dense class in vLLM sets its base itself, that of its mixtures of experts does not."""
+        scaling = self.YARN.replace("{", "{" + base)
+        settings = {
+            "id": model,
+            "tensorParallel": 2,
+            "maxModelLen": 65536,
+            "allowExtraArgs": True,
+            "extraArgs": [f'--hf-overrides={{"rope_parameters": {scaling}}}'],
+        }
+        h100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-2g", "provisioning": "spot"}
+        plan = plan_of("gpu", {"location": "us-central1-a", "accelerator": h100, "models[0]": settings})
+        assert any("own rope_theta" in finding.rule for finding in plan.warnings) is is_lost
+
     def test_a_stretched_model_is_planned(self) -> None:
         h100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-2g", "nodes": {"min": 0, "max": 1}}
         plan = plan_of(

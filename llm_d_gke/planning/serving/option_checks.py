@@ -22,6 +22,8 @@ from llm_d_gke.planning.serving.extra_args import in_settings
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing
 from llm_d_gke.planning.setting_errors.values import flow
 
+_NOT_HERE = "remove it: only other versions of vLLM have it"
+
 
 def check_options(served: ServedModel) -> None:
     """Findings about names and values of the options."""
@@ -49,7 +51,7 @@ def _check_names(served: ServedModel) -> None:
             value=without_secrets(settings.extra_args[position], ()),
             name=name,
             full=full,
-            fix=in_settings(served, full) or f"write {full}",
+            fix=_NOT_HERE if is_of_another_version(name) else in_settings(served, full) or f"write {full}",
         )
 
 
@@ -92,7 +94,7 @@ def _option_fix(served: ServedModel, name: str, argument: str, near: str | None)
     if (instead := load_engine().instead_of.get(name)) is not None:
         return in_settings(served, re.split("[ =.]", instead)[0]) or f"use {instead}"
     if is_of_another_version(name):
-        return "remove it: only other versions of vLLM have it"
+        return _NOT_HERE
     if near is None:
         return "remove it, or see vllm serve --help of that version"
     # By its right name, an option of the planner would be refused next.

@@ -53,6 +53,9 @@ _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 # patch_rope_scaling_dict of transformers_utils/config.py of 0.11.2 and 0.17.1; transformers 5, which 0.19 has, takes a
 # default.
 _OVERRIDES, _ROPE_KEYS, _ROPE_DEFAULT_SINCE = "--hf-overrides", ("rope_scaling", "rope_parameters"), "0.19"
+# Seen in ModelConfig of 0.17.1, 0.19.1 and 0.26.0: of rope_parameters only the override's own keys are left. get_rope
+# of layers/rotary_embedding takes 10000 then; models/qwen2.py and qwen3.py set the base of their models.
+_ROPE_WHOLE_SINCE, _ROPE_BASES = "0.17", ("Qwen2For", "Qwen3For")
 # get_rope of layers/rotary_embedding in 0.26.0 to 0.32.0, of any of them, and the older names that are replaced before.
 _ROPE_KINDS = """default proportional llama3 mllama4 linear ntk dynamic xdrope yarn deepseek_yarn deepseek_llama_scaling
     longrope openpangu telechat3-yarn bailing_mrope mrope su""".split()  # noqa: SIM905 - one word a kind
@@ -331,6 +334,17 @@ def _rope_kind(served: ServedModel) -> None:
         elif isinstance(scaling, dict) and _lacks_kind(served, key, scaling):
             rule = f"vLLM {served.version} looks for its kind and ends: KeyError 'rope_type' (vllm/config/model.py)"
             _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
+        elif key == "rope_parameters" and isinstance(scaling, dict) and scaling:
+            _lost_base(served, scaling)
+
+
+def _lost_base(served: ServedModel, scaling: dict[str, object]) -> None:
+    """Positions without the base of the model: the override replaces all that its config.json says about them."""
+    own = served.model is not None and served.model.architecture.startswith(_ROPE_BASES)
+    if "rope_theta" not in scaling and not own and served.has(_ROPE_WHOLE_SINCE):
+        rule = f"it replaces the model's own rope_theta, and vLLM {served.version} takes 10000 without one"
+        fix = "add rope_theta, with the value of the model's config.json"
+        _conflict(served, "", f"{_OVERRIDES} rope_parameters", certain=False, rule=rule, fix=fix)
 
 
 def _lacks_kind(served: ServedModel, key: str, scaling: dict[str, object]) -> bool:

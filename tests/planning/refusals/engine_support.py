@@ -288,6 +288,15 @@ ENGINE_SUPPORT = (
         fix="write --enable-chunked-prefill",
     ),
     Wrong(
+        id="LLMD-ENGINE-OPTION-SHORT",
+        name="an option of earlier versions that another one begins with",
+        changes=_arguments("--device=cuda"),
+        path="models[0].extraArgs[0]",
+        value="--device=cuda",
+        rule="vLLM 0.26.0 takes --device for --device-ids",
+        fix="remove it: only other versions of vLLM have it",
+    ),
+    Wrong(
         id="LLMD-ENGINE-PARTS",
         name="an object that its own parts replace",
         changes=_arguments('--compilation-config={"mode": 3}', "--compilation-config.cudagraph_mode=NONE"),
