@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_d_gke import catalog
-from llm_d_gke.planning.context import Findings, resolve_context
-from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.context import resolve_context
+from llm_d_gke.planning.findings import Findings, errors_in
 from llm_d_gke.planning.plan.platform import ChartPlan, PullSecretPlan
 from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
 from llm_d_gke.settings import StackSettings

@@ -76,15 +76,15 @@ def _recorded(stack: str, changes: str, preview: bool) -> Graph:
 def _put(values: dict[str, Any], path: str, value: object) -> None:
     """Set a value by its path; None removes it."""
     *parents, last = path.replace("[", ".").replace("]", "").split(".")
-    ctx: Any = values
+    target: Any = values
     for part in parents:
-        ctx = ctx[int(part)] if isinstance(ctx, list) else ctx.setdefault(part, {})
+        target = target[int(part)] if isinstance(target, list) else target.setdefault(part, {})
     if value is None:
-        ctx.pop(last, None)
-    elif isinstance(ctx, list):
-        ctx[int(last)] = value
+        target.pop(last, None)
+    elif isinstance(target, list):
+        target[int(last)] = value
     else:
-        ctx[last] = value
+        target[last] = value
 
 
 # Settings of a stack in an existing cluster of an existing network.

@@ -51,7 +51,7 @@ class OutputRefusedError(pulumi.RunError, ValueError):
         super().__init__(wrapped(sentence, LOGGED_WIDTH))
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
+def separate_outputs(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
     """Replace outputs by stand-ins. Returns the settings to plan with, and the outputs by what stands for them.
 
     Raises `OutputRefusedError` for outputs elsewhere.
@@ -79,8 +79,8 @@ def _stand_in(path: Path) -> str:
     return f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
 
 
-def spoken(findings: Iterable[Finding], late: Late) -> list[Finding]:
-    """The findings with the path of a setting in place of the stand-in that no reader knows."""
+def with_setting_names(findings: Iterable[Finding], late: Late) -> list[Finding]:
+    """The findings with the path of each setting in place of its stand-in, which means nothing to a reader."""
     names = {_stand_in(path): ".".join(path) for path in ACCEPTED if _stand_in(path) in late}
 
     def named(text: str) -> str:
@@ -104,7 +104,7 @@ def _network_project(values: Mapping[str, Any]) -> str | None:
 
 
 def _short_name(path: Path, value: object, project: str | None) -> str:
-    """The name in `value`, which is one, or an id or self link of this project. Raises RunError."""
+    """The name in `value`, which is a name, or an id or self link in this project. Raises RunError for others."""
     where = path_of(*path)
     if not isinstance(value, str) or not value:
         raise pulumi.RunError(

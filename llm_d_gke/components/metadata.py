@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
@@ -21,3 +22,10 @@ def metadata(
         labels=dict(labels) if labels else None,
         annotations=dict(annotations) if annotations else None,
     )
+
+
+def wait_for(*conditions: str) -> dict[str, str]:
+    """The annotation by which `up` waits until an object has all of these conditions. Empty without any."""
+    if not conditions:
+        return {}
+    return {"pulumi.com/waitFor": conditions[0] if len(conditions) == 1 else json.dumps(conditions)}

@@ -13,6 +13,11 @@ SLOW_DELETE = CustomTimeouts(delete="30m")
 SLOW_CREATE = CustomTimeouts(create="60m", update="60m", delete="60m")
 
 
+def after(opts: ResourceOptions, *resources: pulumi.Resource) -> ResourceOptions:
+    """The options, with further resources to wait for."""
+    return ResourceOptions.merge(opts, ResourceOptions(depends_on=list(resources)))
+
+
 def child(
     parent: pulumi.Resource,
     *,

@@ -19,9 +19,10 @@ from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Instance, claim_names
-from llm_d_gke.components.late_values import Late, split, spoken, with_digest
+from llm_d_gke.components.late_values import Late, separate_outputs, with_digest, with_setting_names
 from llm_d_gke.components.messages import log_warning
 from llm_d_gke.components.network_policies import NetworkPolicies
+from llm_d_gke.components.options import after
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
 from llm_d_gke.components.platform.certificates import Certificate
@@ -99,8 +100,8 @@ def _planned(stack: str, settings: StackSettings | Mapping[str, Any], late: Late
     try:
         plan = plan_stack(stack, settings)
     except RefusedError as refused:
-        raise _RefusedRunError(spoken(refused.findings, late)) from None
-    for finding in spoken(plan.warnings, late):
+        raise _RefusedRunError(with_setting_names(refused.findings, late)) from None
+    for finding in with_setting_names(plan.warnings, late):
         log_warning(finding, stack)
     return plan
 
@@ -163,7 +164,7 @@ class InferenceStack(pulumi.ComponentResource):
             plan = settings
         else:
             if isinstance(settings, Mapping):
-                settings, late = split(settings)
+                settings, late = separate_outputs(settings)
             plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings, late)
         claim_names(plan)
         super().__init__(STACK_TYPE, name, None, opts)
@@ -240,7 +241,7 @@ class InferenceStack(pulumi.ComponentResource):
         """Create CRDs, controllers and the namespace, after the CPU nodes that their pods need."""
         plan, cpu_nodes = self.plan, infrastructure.pools.cpu_ready
         deleted_with = infrastructure.cluster.resources.created
-        after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=cpu_nodes))
+        after_nodes = after(infrastructure.opts, *cpu_nodes)
         crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
         charts = PlatformCharts(
             Controllers(charts=plan.charts, namespaces=plan.chart_namespaces, policies=plan.chart_policies),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.findings import Finding, Findings, Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.suggest import nearest_rule
 from llm_d_gke.settings import StackSettings

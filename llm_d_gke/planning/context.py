@@ -12,10 +12,9 @@ from llm_d_gke.catalog.release import EngineImage, Release
 from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
 from llm_d_gke.planning.alternatives import machine_of
-from llm_d_gke.planning.findings import Finding, Severity, path_of, setting_value
+from llm_d_gke.planning.findings import Findings, setting_value
 from llm_d_gke.planning.fix_words import fix_words
 from llm_d_gke.planning.hardware_names import accelerator_meant, machine_for_topology
-from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.suggest import did_you_mean, nearest_place
 from llm_d_gke.planning.zones import nearest_zones
 from llm_d_gke.settings import StackSettings
@@ -32,32 +31,6 @@ COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
 STACK_LABEL = "llm-d-stack"
 
 Role = Literal["both", "decode", "prefill"]
-
-
-class Findings(list[Finding]):
-    """Collects findings, each once. Planning continues after an error as long as further checks are possible.
-
-    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting as a stack file nests it:
-    `"gateway.limits.bodyBytes"`, `f"models[{index}].id"`; keys that may have dots are parts of their own. The texts are
-    the rule's `message` and `hint`, or those of one `case` of it, filled in with `value` and further values by name; a
-    call whose text depends on more than values gives `rule` or `fix` itself.
-    """
-
-    def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
-        self._add(Severity.ERROR, rule_id, path, {"value": value, **texts})
-
-    def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
-        self._add(Severity.WARNING, rule_id, path, {"value": value, **texts})
-
-    def _add(self, severity: Severity, rule_id: str, path: tuple[str | int, ...], texts: Mapping[str, Any]) -> None:
-        if rule_id not in RULES:
-            raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
-        own, value = RULES[rule_id].texts(texts.get("case", "")), str(texts["value"])
-        rule = texts.get("rule") or own.message.format(**texts)
-        fix = texts.get("fix") or own.hint.format(**texts)
-        finding = Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)
-        if finding not in self:
-            self.append(finding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +147,7 @@ def resolve_context(
         return None
     # Each is checked where an earlier one is wrong, too, so that one report has all of it.
     machine = _machine(settings, catalog, accelerator, findings)
-    has_image = release is not None and _check_image(
+    has_image = release is not None and _has_image(
         release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache
     )
     shape = _node_shape(settings, machine, accelerator, catalog, findings) if machine is not None else None
@@ -224,7 +197,7 @@ def _accelerator(settings: StackSettings, catalog: Catalog, findings: Findings) 
     return accelerator
 
 
-def _check_image(
+def _has_image(
     release: Release,
     accelerator: Accelerator,
     settings: StackSettings,
@@ -233,7 +206,7 @@ def _check_image(
     *,
     transfers_kv_cache: bool,
 ) -> bool:
-    """Returns whether the release has an engine image for the accelerator and the pattern."""
+    """Whether the release has an engine image for the accelerator and the pattern; an error where it has none."""
     if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
         releases = [
             other.name

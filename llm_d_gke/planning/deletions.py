@@ -8,8 +8,7 @@ from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning.acknowledgements import mark_acknowledged
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, RefusedError, Severity, path_of
+from llm_d_gke.planning.findings import Finding, Findings, RefusedError, Severity, path_of
 from llm_d_gke.settings import StackSettings
 
 _RULE = "LLMD-PREFLIGHT-DELETES"

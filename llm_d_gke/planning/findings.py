@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import field_of
 from llm_d_gke.stackfile.paths import segments
@@ -57,6 +58,32 @@ class RefusedError(Exception):
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
         super().__init__(wrapped(report(self.findings), LOGGED_WIDTH))
+
+
+class Findings(list[Finding]):
+    """Collects findings, each once. Planning continues after an error as long as further checks are possible.
+
+    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting as a stack file nests it:
+    `"gateway.limits.bodyBytes"`, `f"models[{index}].id"`; keys that may have dots are parts of their own. The texts are
+    the rule's `message` and `hint`, or those of one `case` of it, filled in with `value` and further values by name; a
+    call whose text depends on more than values gives `rule` or `fix` itself.
+    """
+
+    def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
+        self._add(Severity.ERROR, rule_id, path, {"value": value, **texts})
+
+    def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
+        self._add(Severity.WARNING, rule_id, path, {"value": value, **texts})
+
+    def _add(self, severity: Severity, rule_id: str, path: tuple[str | int, ...], texts: Mapping[str, Any]) -> None:
+        if rule_id not in RULES:
+            raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
+        own, value = RULES[rule_id].texts(texts.get("case", "")), str(texts["value"])
+        rule = texts.get("rule") or own.message.format(**texts)
+        fix = texts.get("fix") or own.hint.format(**texts)
+        finding = Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)
+        if finding not in self:
+            self.append(finding)
 
 
 def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) -> list[Finding]:

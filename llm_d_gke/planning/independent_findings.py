@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning.alternatives import machine_of
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, Severity, path_of
+from llm_d_gke.planning.findings import Finding, Findings, Severity, path_of
 from llm_d_gke.planning.rules import load_subject
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings

@@ -14,8 +14,16 @@ from pydantic import ValidationError
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import NAMESPACE, Finding, RefusedError, Severity, errors_in, located, path_of
+from llm_d_gke.planning.findings import (
+    NAMESPACE,
+    Finding,
+    Findings,
+    RefusedError,
+    Severity,
+    errors_in,
+    located,
+    path_of,
+)
 from llm_d_gke.planning.independent_findings import Judge, independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.repetitions import without_repetitions
@@ -181,12 +189,13 @@ def _findings_of_valid_parts(
         return collected
 
     findings = findings_of(valid.settings)
-    # With another kind of an unread group the same finding means that it does not follow from the default.
+    # Only findings that also hold for every other kind of a group that could not be read: the others follow from the
+    # kind that stands in for it.
     others = [{(f.id, f.path) for f in findings_of(settings)} for settings in valid.alternatives] if findings else []
-    # Values at, above or below a wrong value were findings_of without it: that would be a second report of one mistake.
-    # So would be what a wrong list of acknowledgements may acknowledge.
+    # Values at, above or below a wrong value were judged without it, so a finding about them would report the same
+    # mistake again. The same holds for what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
-    # The value of a fix was judged in place of the wrong one.
+    # Where the value of a fix was judged in place of the wrong one, findings about it count.
     written = {other.path for other in reported} - valid.corrected
     places = {*written, *(path_of(*path) for path in valid.left_out)}
     # An unknown key whose own fix is complete is not judged again as the setting that it stands for.

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llm_d_gke.catalog import Catalog
-from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.context import PlanContext, resolve_context
 from llm_d_gke.planning.disaggregation.capacity import plan_capacity_of
 from llm_d_gke.planning.disaggregation.checks import check_stages
 from llm_d_gke.planning.disaggregation.roles import pool_in_role, role_of
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Findings, Severity
 from llm_d_gke.planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
 from llm_d_gke.planning.infrastructure.namespace import bounded, plan_hugging_face, plan_namespace, plan_pull_secret
 from llm_d_gke.planning.infrastructure.network import plan_network
@@ -123,7 +123,6 @@ def plan_once(
     routing = _plan_routing(foundation, models, gateway)
     plan = _plan_whole(foundation, models, gateway, charts, routing)
     plan = with_image_sources(foundation.ctx, plan)
-    # Findings of the names of images come last.
     return replace(plan, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING))
 
 
@@ -258,7 +257,7 @@ def _plan_whole(
     routing: _Routing,
 ) -> StackPlan:
     """The whole stack, with the parts that need all others: scaling, policies, monitoring, cost, timeline."""
-    ctx, network, router, endpoint = foundation.ctx, foundation.network, routing.router, routing.models_endpoint
+    ctx, network = foundation.ctx, foundation.network
     settings = ctx.settings
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
@@ -290,10 +289,10 @@ def _plan_whole(
         pull_secret=foundation.pull_secret,
         gateway=gateway,
         routes=routing.routes,
-        router=router,
-        models_endpoint=endpoint,
+        router=routing.router,
+        models_endpoint=routing.models_endpoint,
         models=models,
-        network_policies=plan_network_policies(ctx, network, gateway, models, router, endpoint),
+        network_policies=plan_network_policies(ctx, network, gateway, models, routing.router, routing.models_endpoint),
         monitoring=_plan_monitoring(foundation, models, cluster.name),
         cost=_plan_cost(foundation, models),
         timeline=plan_timeline(ctx),

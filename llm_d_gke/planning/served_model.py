@@ -14,8 +14,8 @@ from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import Deployment
-from llm_d_gke.planning.engine_support.guessing import guessing_of
 from llm_d_gke.planning.engine_support.options import argument_of, named_backend, nested_value, option_value
+from llm_d_gke.planning.engine_support.speculation import speculation_of
 from llm_d_gke.planning.findings import setting_value
 from llm_d_gke.planning.image_names import tagged_version
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
@@ -52,9 +52,9 @@ class ServedModel:
         return parallelism_of(self.ctx, self.settings)
 
     @cached_property
-    def guessing(self) -> SpeculativeDecoding | None:
+    def speculation(self) -> SpeculativeDecoding | None:
         """Speculative decoding, by its setting or by options of `extraArgs`."""
-        return self.settings.speculative_decoding or guessing_of(self.settings.extra_args)
+        return self.settings.speculative_decoding or speculation_of(self.settings.extra_args)
 
     @cached_property
     def attention_backend(self) -> str | None:
@@ -125,7 +125,7 @@ class ServedModel:
             expert_backend=option_value(further, EXPERT_BACKEND),
             adapters=bool(settings.adapters),
             pipeline_parallel=settings.pipeline_parallel,
-            speculative_method=self.guessing.method if self.guessing is not None else None,
+            speculative_method=self.speculation.method if self.speculation is not None else None,
             environment=settings.env,
             sharding={
                 key: text
@@ -200,8 +200,8 @@ class ServedModel:
         """The value that has effect at a setting of the model."""
         if path == ("tensorParallel",):
             return self.parallelism.tensor
-        if path[0] == "speculativeDecoding" and self.guessing is not None:
-            return setting_value(self.guessing, *(path[1:] or ("method",)))
+        if path[0] == "speculativeDecoding" and self.speculation is not None:
+            return setting_value(self.speculation, *(path[1:] or ("method",)))
         return setting_value(self.settings, *path)
 
 

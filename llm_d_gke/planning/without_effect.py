@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_d_gke.planning.allocatable import allocatable
-from llm_d_gke.planning.context import STACK_LABEL, Findings, PlanContext
-from llm_d_gke.planning.findings import path_of
+from llm_d_gke.planning.context import STACK_LABEL, PlanContext
+from llm_d_gke.planning.findings import Findings, path_of
 from llm_d_gke.quantities import cpu_millis, memory_mib
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import Settings

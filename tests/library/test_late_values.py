@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pytest
 
-from llm_d_gke.components.late_values import ACCEPTED, OutputRefusedError, split
+from llm_d_gke.components.late_values import ACCEPTED, OutputRefusedError, separate_outputs
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.resource_graph import Graph, Secret, jsonable, record
@@ -79,7 +79,7 @@ def test_no_stand_in_is_left(stack: str) -> None:
 
     def program() -> None:
         changes = settings(stack)
-        stand_ins.extend(split({key: value for key, value in changes.items() if "." not in key})[1])
+        stand_ins.extend(separate_outputs({key: value for key, value in changes.items() if "." not in key})[1])
 
     record(program, stack="dev")
     text = json.dumps([jsonable(resource.inputs) for resource in graph], default=str)

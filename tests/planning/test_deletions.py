@@ -8,9 +8,8 @@ import pytest
 
 from llm_d_gke import catalog
 from llm_d_gke.planning.acknowledgements import mark_acknowledged
-from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.deletions import PlannedStep, find_losses, refuse_losses, steps_of_preview
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Findings, Severity
 from llm_d_gke.settings import StackSettings
 from tests.stacks import plan_of, values_of
 

@@ -17,8 +17,8 @@ from llm_d_gke.catalog import load
 from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.maintenance.reference.catalog_schemas import rule_schema
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, served_model
-from llm_d_gke.planning.context import Findings, resolve_context
-from llm_d_gke.planning.findings import Severity, errors_in, report
+from llm_d_gke.planning.context import resolve_context
+from llm_d_gke.planning.findings import Findings, Severity, errors_in, report
 from llm_d_gke.planning.rules import FOLDER, RULES, SUBJECTS, Rule, load_subject
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT

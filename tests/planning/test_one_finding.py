@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog import load
-from llm_d_gke.planning.context import Findings, resolve_context
-from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.context import resolve_context
+from llm_d_gke.planning.findings import Finding, Findings, Severity
 from llm_d_gke.planning.rules import RULES, Rule
 from llm_d_gke.settings import StackSettings
 from tests.planning.refusals.case import findings_of

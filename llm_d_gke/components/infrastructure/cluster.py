@@ -71,7 +71,6 @@ class InferenceCluster(Component):
         created = self._create(plan, network, services, account) if plan.create else None
         cluster = created or gcp.container.Cluster.get(named("existing", self), plan.identifier, opts=child(self))
         kubeconfig = _kubeconfig(plan, cluster)
-        provider = self._cluster_provider("kubernetes", plan, cluster)
         self.resources = ClusterResources(
             plan=plan,
             project=project,
@@ -79,8 +78,8 @@ class InferenceCluster(Component):
             node_account=account,
             node_permissions=permissions,
             kubeconfig=kubeconfig,
-            provider=provider,
-            adopt=lambda: self._cluster_provider("kubernetes-adopting", plan, cluster, adopts=True),
+            provider=self._cluster_provider("kubernetes", plan, cluster, kubeconfig),
+            adopt=lambda: self._cluster_provider("kubernetes-adopting", plan, cluster, kubeconfig, adopts=True),
         )
         self.register_outputs({"name": plan.name})
 
@@ -96,12 +95,18 @@ class InferenceCluster(Component):
         ).email
 
     def _cluster_provider(
-        self, name: str, plan: ClusterPlan, cluster: gcp.container.Cluster, *, adopts: bool = False
+        self,
+        name: str,
+        plan: ClusterPlan,
+        cluster: gcp.container.Cluster,
+        kubeconfig: pulumi.Output[str],
+        *,
+        adopts: bool = False,
     ) -> kubernetes.Provider:
         """A provider for the cluster's API server. With `adopts` it adopts objects that already exist."""
         return kubernetes.Provider(
             named(name, self),
-            kubeconfig=_kubeconfig(plan, cluster),
+            kubeconfig=kubeconfig,
             # Constant in every preview: otherwise previews of a new cluster would show every object as replaced.
             cluster_identifier=plan.identifier,
             enable_server_side_apply=True,
@@ -206,13 +211,13 @@ def _kubeconfig(plan: ClusterPlan, cluster: gcp.container.Cluster) -> pulumi.Out
     """A kubeconfig without credentials: the gcloud plugin requests them when needed, so the state holds none."""
     if plan.dns_endpoint:
         # A public CA signs the certificate of the DNS endpoint.
-        server = cluster.control_plane_endpoints_config.apply(_dns_server)
-        return pulumi.Output.json_dumps(_document(plan.identifier, {"server": server}))
-    authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
-    server = pulumi.Output.concat("https://", cluster.endpoint)
-    return pulumi.Output.json_dumps(
-        _document(plan.identifier, {"server": server, "certificate-authority-data": authority})
-    )
+        access = {"server": cluster.control_plane_endpoints_config.apply(_dns_server)}
+    else:
+        access = {
+            "server": pulumi.Output.concat("https://", cluster.endpoint),
+            "certificate-authority-data": cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate or ""),
+        }
+    return pulumi.Output.json_dumps(_document(plan.identifier, access))
 
 
 def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig | None) -> str:

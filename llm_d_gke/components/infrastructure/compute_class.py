@@ -21,6 +21,7 @@ from llm_d_gke.components.custom_resources.compute_class import (
     Tpu,
 )
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import after
 from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, NodePoolPlan, ReservationPlan
 
 
@@ -41,7 +42,7 @@ def compute_class(
             active_migration=ActiveMigration(optimize_rule_priority=True) if plan.active_migration else None,
         ),
         metadata=metadata(plan.name),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(depends_on))),
+        opts=after(opts, *depends_on),
     )
 
 

@@ -1,4 +1,4 @@
-"""What bounds the pods of a namespace: a quota, limits of containers that state none, and no token by default."""
+"""Bounds of the pods of a namespace: a quota, default limits of containers, and no API token by default."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from llm_d_gke.planning.plan.platform import NamespacePlan
 
 
 def namespace_bounds(plan: NamespacePlan, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """Create what the plan has of them. `opts` depend on the namespace."""
-    # Every namespace has this account, which is another resource's to delete: the namespace's.
+    """Create the bounds that the plan has. `opts` depend on the namespace."""
+    # Kubernetes creates this account in every namespace and deletes it with the namespace.
     account = core.ServiceAccount(
         named(f"{plan.name}-default-account", opts),
         metadata=metadata("default", plan.name),

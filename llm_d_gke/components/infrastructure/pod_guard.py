@@ -8,6 +8,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import after
 from llm_d_gke.planning.plan.platform import AdmissionRulePlan, PodGuardPlan
 
 
@@ -38,7 +39,7 @@ def pod_guard(plan: PodGuardPlan, opts: pulumi.ResourceOptions) -> list[pulumi.R
             validation_actions=["Deny"],
             match_resources=admission.MatchResourcesArgs(namespace_selector=_namespace(plan)),
         ),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy])),
+        opts=after(opts, policy),
     )
     return [policy, binding]
 

@@ -8,6 +8,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequiremen
 
 from llm_d_gke.components.instance import named
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import after
 from llm_d_gke.planning.plan.platform import RolloutPolicyPlan
 
 
@@ -35,7 +36,7 @@ def rollout_policy(plan: RolloutPolicyPlan, opts: pulumi.ResourceOptions) -> lis
         named("rollouts", opts),
         metadata=metadata(plan.name),
         spec=admission.MutatingAdmissionPolicyBindingSpecArgs(policy_name=plan.name, match_resources=services),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy])),
+        opts=after(opts, policy),
     )
     return [policy, binding]
 

@@ -10,14 +10,14 @@ import pulumi_kubernetes as kubernetes
 from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
 from llm_d_gke.components.instance import Component
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.platform import CertificatePlan
 
 # An ACME certificate takes minutes. Without its issuer a certificate waits until the issuer exists.
 _TIMEOUTS = pulumi.CustomTimeouts(create="15m", update="15m")
-_READY = {"pulumi.com/waitFor": "condition=Ready"}
+_READY = wait_for("condition=Ready")
 
 
 class Certificate(Component):

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from llm_d_gke.components.instance import Component, named
+from llm_d_gke.components.options import child
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 
 # Cloud Monitoring's mosaic has 48 columns; three panels share a row.
@@ -23,7 +24,7 @@ class Dashboards(Component):
         self, plan: MonitoringPlan, project: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__("llm-d:monitoring:Dashboards", "dashboards", opts)
-        options = pulumi.ResourceOptions(parent=self)
+        options = child(self)
         if plan.dashboard is not None:
             gcp.monitoring.Dashboard(
                 named("dashboard", options),

@@ -13,8 +13,9 @@ from llm_d_gke.components.custom_resources.istio import IstioSpec
 from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
 from llm_d_gke.components.infrastructure.pull_secret import pull_secret
 from llm_d_gke.components.instance import Component, named
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.network_policies import network_policy
+from llm_d_gke.components.options import child
 from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
 from llm_d_gke.planning.plan.routing import NetworkPolicyPlan
 
@@ -66,9 +67,9 @@ class PlatformCharts(Component):
         namespace = kubernetes.core.v1.Namespace(
             named(plan.name, self),
             metadata=metadata(plan.name, labels=plan.labels),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self._after, deleted_with=self._deleted_with),
+            opts=child(self, depends_on=self._after, deleted_with=self._deleted_with),
         )
-        options = pulumi.ResourceOptions(parent=self, depends_on=[namespace], deleted_with=namespace)
+        options = child(self, depends_on=[namespace], deleted_with=namespace)
         return [
             namespace,
             *namespace_bounds(plan, options),
@@ -101,18 +102,18 @@ class PlatformCharts(Component):
     def _istio(self, plan: IstioPlan, operator: pulumi.Resource) -> pulumi.Resource:
         dependencies: list[pulumi.Resource] = [operator, *self._namespaces[plan.namespace]]
         if plan.pull_secret is not None and plan.pull_secret.create:
-            options = pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with)
+            options = child(self, depends_on=dependencies, deleted_with=self._deleted_with)
             dependencies.append(pull_secret("istio-pull-secret", plan.pull_secret, plan.namespace, options))
         return custom_resource(
             "istio",
             IstioSpec(namespace=plan.namespace, version=plan.version, values=dict(plan.values)),
-            metadata=metadata(plan.name, annotations={"pulumi.com/waitFor": "condition=Ready"}),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with),
+            metadata=metadata(plan.name, annotations=wait_for("condition=Ready")),
+            opts=child(self, depends_on=dependencies, deleted_with=self._deleted_with),
         )
 
     def _existing(self, plan: ChartPlan) -> list[pulumi.Resource]:
         """Read the CRDs of an existing controller, so that a missing one already fails the preview."""
-        options = pulumi.ResourceOptions(parent=self)
+        options = child(self)
         return [
             kubernetes.apiextensions.v1.CustomResourceDefinition.get(named(name, options), name, opts=options)
             for name in plan.crds

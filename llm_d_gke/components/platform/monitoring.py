@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pulumi
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import custom_resource
@@ -18,6 +17,7 @@ from llm_d_gke.components.custom_resources.pod_monitoring import (
 from llm_d_gke.components.infrastructure.permissions import role_ref_of, rule, service_account
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.options import after
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.platform import MonitoringPlan
 from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
@@ -93,7 +93,7 @@ class Monitoring(Component):
             named(name, self),
             metadata=metadata(name, namespace, annotations={"kubernetes.io/service-account.name": name}),
             type="kubernetes.io/service-account-token",
-            opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=[account])),
+            opts=after(self._options, account),
         )
         rbac.ClusterRole(
             named(name, self),

@@ -33,7 +33,7 @@ from llm_d_gke.components.custom_resources.istio import (
 from llm_d_gke.components.custom_resources.secret_provider import secret_file
 from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
-from llm_d_gke.components.options import child
+from llm_d_gke.components.options import after, child
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.components.secret_data import secret_data
 from llm_d_gke.planning.plan.edge import (
@@ -45,14 +45,13 @@ from llm_d_gke.planning.plan.edge import (
     TlsPolicyPlan,
 )
 from llm_d_gke.planning.plan.routing import GatewayPlan
+from llm_d_gke.planning.routing.network_policies import GATEWAY_LABEL
 
-_GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
-
-def before_gateway(
+def create_gateway_guards(
     parent: pulumi.Resource, plan: GatewayPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
 ) -> list[pulumi.Resource]:
-    """Created before the Gateway and deleted after it, so that no request is served without them."""
+    """Create the checks before the Gateway, and delete them after it, so that no request passes without them."""
     edge, options = plan.edge, child(parent, depends_on=depends_on)
     resources: list[pulumi.Resource] = []
     if edge.api_keys is not None and edge.api_keys.keys is not None:
@@ -151,7 +150,7 @@ def _filters(plan: GatewayPlan, namespace: str, opts: pulumi.ResourceOptions) ->
             {"applyTo": "NETWORK_FILTER", "match": _manager_match(), "patch": _time_limits(plan.edge.time_limits)}
         )
     spec = EnvoyFilterSpec(
-        workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
+        workload_selector=WorkloadSelector(labels={GATEWAY_LABEL: plan.name}), config_patches=patches
     )
     return custom_resource("gateway-filters", spec, metadata=metadata(f"{plan.name}-clients", namespace), opts=opts)
 
@@ -254,5 +253,5 @@ def _tls_policy(
         "gateway-tls",
         spec,
         metadata=metadata(plan.name, namespace),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[ssl_policy])),
+        opts=after(opts, ssl_policy),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import pulumi
@@ -14,7 +13,7 @@ from llm_d_gke.components.cluster_service import cluster_service, service_port
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
 from llm_d_gke.components.instance import Component, named
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
 from llm_d_gke.components.routing.metrics_access import grant_token_review
@@ -48,14 +47,14 @@ class EndpointPicker(Component):
         self.service = self._service(options)
         self.deployment = apps.Deployment(
             named(plan.name, self),
-            metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
+            metadata=self._metadata(annotations=wait_for(*plan.wait_for)),
             spec=deployment_spec(plan.replicas, plan.selector, plan.pod, max_unavailable=plan.max_unavailable),
             # Deleted separately: deletion of the namespace ends the pods much more slowly.
             opts=child(self, depends_on=[*depends_on, account, *permissions, config]),
         )
         disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
-        if plan.renderer is not None:
-            self._tokenizer_service(plan.renderer, options)
+        if plan.tokenizer_service is not None:
+            self._tokenizer_service(plan.tokenizer_service, options)
         self.register_outputs({})
 
     def _service(self, options: pulumi.ResourceOptions) -> kubernetes.core.v1.Service:
@@ -98,7 +97,3 @@ class EndpointPicker(Component):
             *grant_role(plan.name, self._namespace, rules, plan.selector, options),
             *grant_token_review(plan.name, self._namespace, plan.selector, options),
         ]
-
-
-def _wait_for(expressions: tuple[str, ...]) -> dict[str, str]:
-    return {"pulumi.com/waitFor": json.dumps(expressions)} if expressions else {}

@@ -39,15 +39,15 @@ from llm_d_gke.components.custom_resources.gateway_api import (
 from llm_d_gke.components.infrastructure.network import NetworkResources
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Component, named
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.options import child
-from llm_d_gke.components.routing.edge import before_gateway
+from llm_d_gke.components.routing.edge import create_gateway_guards
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import HTTP_PORT, FleetPlan, GatewayPlan, RoutePlan, RouteRulePlan
 
-# A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
 EPHEMERAL = "networking.gke.io/ephemeral-ipv4-address"
 
+# A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
@@ -72,7 +72,7 @@ class InferenceGateway(Component):
         reserved = self._address(plan, scope.project, network, services)
         self.address = reserved.address
         gke_managed = plan.implementation == "gke"
-        self.guards = before_gateway(self, plan, scope, [*services.services, *depends_on])
+        self.guards = create_gateway_guards(self, plan, scope, [*services.services, *depends_on])
         # Without the proxy-only subnet the Gateway is accepted but never gets an address.
         depends_on = [*network.proxies, *depends_on, *self.guards]
         infrastructure = None
@@ -89,7 +89,7 @@ class InferenceGateway(Component):
                 infrastructure=infrastructure,
                 listeners=_listeners(plan),
             ),
-            metadata=metadata(plan.name, scope.namespace, annotations={"pulumi.com/waitFor": "condition=Programmed"}),
+            metadata=metadata(plan.name, scope.namespace, annotations=wait_for("condition=Programmed")),
             # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
             opts=pulumi.ResourceOptions.merge(
@@ -180,9 +180,7 @@ class FleetGateway(Component):
                 custom_resource(
                     "gateway",
                     spec,
-                    metadata=metadata(
-                        plan.name, scope.namespace, annotations={"pulumi.com/waitFor": "condition=Programmed"}
-                    ),
+                    metadata=metadata(plan.name, scope.namespace, annotations=wait_for("condition=Programmed")),
                     opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
                 )
             )
@@ -216,7 +214,7 @@ class InferenceRoute(Component):
             metadata=metadata(
                 plan.name,
                 scope.namespace,
-                annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+                annotations=None if plan.early else wait_for(accepted, resolved),
             ),
             opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
         )

@@ -78,7 +78,7 @@ class Autoscaling(Component):
 
 def _scaled_object(plan: ScalingPlan, server: ModelServerPlan, namespace: str, opts: pulumi.ResourceOptions) -> None:
     api_version, kind, name = plan.target
-    least = {FORCE_ACTIVATION: "true"} if plan.minimum else None
+    active = {FORCE_ACTIVATION: "true"} if plan.minimum else None
     custom_resource(
         plan.name,
         ScaledObjectSpec(
@@ -95,7 +95,7 @@ def _scaled_object(plan: ScalingPlan, server: ModelServerPlan, namespace: str, o
             triggers=[_trigger(trigger) for trigger in plan.triggers],
         ),
         metadata=metadata(
-            plan.name, namespace, labels=server.selector, annotations={PAUSED_REPLICAS: "0"} if plan.paused else least
+            plan.name, namespace, labels=server.selector, annotations={PAUSED_REPLICAS: "0"} if plan.paused else active
         ),
         opts=retry_until_webhooks_ready(f"{plan.name}-scaling", opts),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from llm_d_gke.components.custom_resources.llm_inference_service import (
 )
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.instance import Component
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
@@ -80,7 +79,7 @@ class InferenceService(Component):
             metadata=metadata(
                 plan.name,
                 namespace,
-                annotations=_annotations_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
+                annotations=_annotations_of_groups(model) | wait_for(*conditions),
             ),
             opts=retry_until_webhooks_ready(
                 plan.name,
@@ -160,8 +159,8 @@ def _workload(server: ModelServerPlan) -> Workload:
 def _template(plan: PodPlan) -> dict[str, Any]:
     """The pod's spec, prepared for the merge into KServe's preset: fields that only the preset has are kept.
 
-    The preset's preStop hook is a command: another kind of hook
-    would be merged beside it, and the API server refuses two handlers.
+    The preset's preStop hook is a command. Another kind of hook would be merged beside it, and the API server refuses
+    two handlers.
     """
     spec: dict[str, Any] = pod_template(plan)["spec"]
     for container in spec["containers"]:

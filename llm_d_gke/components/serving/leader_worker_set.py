@@ -15,7 +15,7 @@ from llm_d_gke.components.custom_resources.leader_worker_set import (
     RolloutStrategy,
 )
 from llm_d_gke.components.instance import named
-from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.metadata import metadata, wait_for
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
 from llm_d_gke.planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan, ModelServerPlan
@@ -25,10 +25,9 @@ def leader_worker_set(
     server: ModelServerPlan, group: LeaderWorkerPlan, namespace: str, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """Create the groups of one model server. `up` waits until every pod of every group is ready."""
-    annotations = group_annotations(group) | owned_replicas(server)
-    if server.replicas:
-        # Without groups there is no condition to wait for.
-        annotations["pulumi.com/waitFor"] = "condition=Available"
+    # Without groups there is no condition to wait for.
+    available = wait_for("condition=Available") if server.replicas else {}
+    annotations = group_annotations(group) | owned_replicas(server) | available
     return custom_resource(
         server.name,
         LeaderWorkerSetSpec(

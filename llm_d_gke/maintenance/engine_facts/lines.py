@@ -24,8 +24,7 @@ from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, bu
 from llm_d_gke.maintenance.engine_facts.questions import capability_numbers, reported
 from llm_d_gke.maintenance.engine_facts.random_lines import MACHINES, Tree, stacks
 from llm_d_gke.maintenance.engine_facts.random_models import models
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Findings, Severity
 from llm_d_gke.planning.rules import load_subject
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models

@@ -15,7 +15,7 @@ from llm_d_gke import catalog
 from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.maintenance.measure.table import print_median, timed
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_raw, plan_with_findings
 from llm_d_gke.pulumi_speed import prepare_sdk

@@ -20,8 +20,8 @@ from llm_d_gke.nested import value_at
 from llm_d_gke.operations.explain.alternatives import alternatives
 from llm_d_gke.operations.explain.fields import MISSING
 from llm_d_gke.planning import StackPlan
-from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
-from llm_d_gke.planning.findings import path_of
+from llm_d_gke.planning.context import PlanContext, resolve_context
+from llm_d_gke.planning.findings import Findings, path_of
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
@@ -322,10 +322,10 @@ def _frozen(value: object) -> object:
 
 
 def _set_at_path(values: Any, path: tuple[str | int, ...], value: object) -> None:
-    ctx = values
+    target = values
     for part, following in itertools.pairwise(path):
-        if isinstance(ctx, list):
-            ctx = ctx[int(part)]
+        if isinstance(target, list):
+            target = target[int(part)]
         else:
-            ctx = ctx.setdefault(part, [] if isinstance(following, int) else {})
-    ctx[path[-1]] = value
+            target = target.setdefault(part, [] if isinstance(following, int) else {})
+    target[path[-1]] = value

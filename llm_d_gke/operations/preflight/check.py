@@ -8,8 +8,7 @@ from ipaddress import ip_network
 from llm_d_gke.operations.preflight.clusters import FEATURES
 from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import Needs, QuotaNeed
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.findings import Finding, Findings
 
 _WHERE = {"network": "VPC", "subnetwork": "subnet", "address": "address", "cluster": "cluster"}
 # Roles by the beginning of the permissions that they contain.

@@ -243,10 +243,10 @@ def _all_findings(facts: Facts | None) -> Sequence[Mapping[str, Any]]:
 
 
 def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The identity of a finding, to compare two plans.
+    """What makes findings of two plans the same one.
 
-    Neither the line of the stack file nor the reason of an acknowledgment does, and the id is what older programs
-    did not write.
+    Not its line in the stack file, not the reason of an acknowledgment, and not its id, which older programs did not
+    write.
     """
     return tuple(finding[name] for name in ("severity", "path", "value", "rule", "fix"))
 

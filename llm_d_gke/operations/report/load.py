@@ -12,7 +12,7 @@ from llm_d_gke import catalog
 from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.facts import StackFacts
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.planner import plan_with_findings
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings

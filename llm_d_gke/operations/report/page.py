@@ -65,7 +65,7 @@ def rate_curve(capacity: CapacityFacts) -> Drawing:
     return _chart(
         capacity,
         value=lambda speed: speed.requests_per_second,
-        written=lambda value: formatting.rate(value),
+        written=formatting.rate,
         name="requests a second",
         spread=capacity.error if capacity.measured else 0,
     )

@@ -83,16 +83,16 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
     inner = _CARD - 2 * _PAD
     title = wrapped(model.name, inner, _TITLE)
     shapes: list[Shape] = [text("title", x + _PAD, y + 26 + 18 * n, line) for n, line in enumerate(title)]
-    ctx = y + 20 + 18 * len(title)
+    below = y + 20 + 18 * len(title)
     if model.picker is not None:
-        shapes.append(rect("node picker", x + _PAD, ctx, inner, 32))
-        shapes.append(text("small", x + _PAD + 10, ctx + 21, "endpoint picker: which replica?"))
-        ctx += 32 + 12
+        shapes.append(rect("node picker", x + _PAD, below, inner, 32))
+        shapes.append(text("small", x + _PAD + 10, below + 21, "endpoint picker: which replica?"))
+        below += 32 + 12
     for server in model.servers:
-        part, height = _servers(server, x + _PAD, ctx, inner)
+        part, height = _servers(server, x + _PAD, below, inner)
         shapes += part
-        ctx += height
-    height = ctx - y + _PAD - 6
+        below += height
+    height = below - y + _PAD - 6
     return [rect("card", x, y, _CARD, height), *shapes], height
 
 

@@ -20,8 +20,7 @@ from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.size.load import Load, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.findings import Findings, errors_in
 from llm_d_gke.planning.hardware_names import accelerators_named
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.validation import from_validation

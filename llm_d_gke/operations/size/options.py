@@ -10,8 +10,7 @@ from typing import Any
 from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model
 from llm_d_gke.catalog.schema import Provisioning, region_of
 from llm_d_gke.operations.size.load import Load, SizeError
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, errors_in
+from llm_d_gke.planning.findings import Finding, Findings, errors_in
 from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
 from llm_d_gke.planning.plan.stack import StackPlan

@@ -116,7 +116,7 @@ class CheckContext:
         with httpx.Client(timeout=REQUEST_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501
             url, extensions = f"{endpoint.url}{path}", {"sni_hostname": endpoint.host}
             response = client.get(url, headers={"Host": endpoint.host}, extensions=extensions)
-        return self._unlimited(response, began)
+        return self._reply(response, began)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:
         return self._send("POST", path, body)
@@ -147,14 +147,15 @@ class CheckContext:
         except httpx.ReadTimeout as error:
             self.silent = True
             raise httpx.ReadTimeout(f"no answer within {seconds:g} s") from error
-        return self._unlimited(response, began)
+        return self._reply(response, began)
 
     def _listening(self) -> Endpoint:
         if self.live.endpoint is None:
             raise httpx.ConnectError("no Gateway answers for this stack")
         return self.live.endpoint
 
-    def _unlimited(self, response: httpx.Response, began: float) -> Reply:
+    def _reply(self, response: httpx.Response, began: float) -> Reply:
+        """The reply. Raises LimitedError where the Gateway's limits refused the request."""
         limits = (self.live.config.settings().get("gateway") or {}).get("limits")
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS and limits:
             raise LimitedError(f"gateway.limits ({flow(limits)}) refused a request of the check: HTTP 429")

@@ -208,7 +208,7 @@ def _check_states(decode: ServedModel) -> None:
             "prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
         )
-    if decode.guessing is not None and decode.guessing.method == "mtp":
+    if decode.speculation is not None and decode.speculation.method == "mtp":
         decode.warning("LLMD-PD-STATES-SPECULATION", "speculativeDecoding")
 
 

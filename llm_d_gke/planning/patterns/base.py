@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.stack import Pattern as Name

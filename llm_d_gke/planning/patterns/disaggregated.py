@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_d_gke.catalog.release import Release
-from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.context import PlanContext, resolve_context
 from llm_d_gke.planning.engine_support.attention import COMPRESSED_BLOCK, split_block_sizes
-from llm_d_gke.planning.findings import Finding, path_of
+from llm_d_gke.planning.findings import Finding, Findings, path_of
 from llm_d_gke.planning.patterns.base import Pattern
 from llm_d_gke.planning.served_model import ServedModel, served_model
 from llm_d_gke.settings import StackSettings

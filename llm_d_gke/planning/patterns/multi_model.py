@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.patterns.base import Pattern
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.gateway import GatewaySettings

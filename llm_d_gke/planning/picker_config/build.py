@@ -54,7 +54,7 @@ class PreciseIndex:
     """Sources of tokens and events for the precise index: a vLLM that renders `model`, and the engines' event port."""
 
     model: str
-    renderer: str
+    tokenizer_url: str
     event_port: int
 
 
@@ -274,7 +274,7 @@ def _precise_index_plugins(picker: Picker, block_tokens: int | None, index: Prec
     size = {"tokenProcessorConfig": {"blockSizeTokens": block_tokens}} if block_tokens else {}
     events = {"discoverPods": True, "podDiscoveryConfig": {"socketPort": index.event_port}}
     return [
-        _plugin(picker, _TOKENS, modelName=index.model, vllm={"url": index.renderer}),
+        _plugin(picker, _TOKENS, modelName=index.model, vllm={"url": index.tokenizer_url}),
         _plugin(picker, _NOTIFICATIONS),
         _plugin(picker, PRECISE, **size, kvEventsConfig=events),
     ]

@@ -166,7 +166,7 @@ class PickerPlan:
     objective_groups: tuple[str, ...]
     metrics_reader: str | None
     # Only where the picker's index is precise.
-    renderer: TokenizerServicePlan | None
+    tokenizer_service: TokenizerServicePlan | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,9 +53,9 @@ from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.picker import PickerSettings
 
-# The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
 # The one identity of a namespace that may read pickers' metrics.
 METRICS_READER = "picker-metrics-reader"
+# The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
 
 CONFIG_FILE = "picker.yaml"
@@ -103,8 +103,8 @@ def plan_picker(
     """
     ctx, settings = served.ctx, served.ctx.settings.picker
     identity = backend_of(ctx.settings).picker(key, ctx.release)
-    renderer = _tokenizer_service(served, key)
-    config = _config(served, _precise_index(served.settings, renderer, namespace), memory)
+    tokenizer = _tokenizer_service(served, key)
+    config = _config(served, _precise_index(served.settings, tokenizer, namespace), memory)
     _check_model(served)
     if served.index == 0:
         _check_failure_mode(ctx)
@@ -129,7 +129,7 @@ def plan_picker(
         config_file=CONFIG_FILE,
         objective_groups=ctx.release.picker.objective_groups,
         metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
-        renderer=renderer,
+        tokenizer_service=tokenizer,
     )
 
 
@@ -147,11 +147,13 @@ def _tokenizer_service(served: ServedModel, key: str) -> TokenizerServicePlan | 
     return TokenizerServicePlan(name=f"{key}-render", selector={**selector_of(key), **leaders}, port=PORT)
 
 
-def _precise_index(model: ModelSettings, renderer: TokenizerServicePlan | None, namespace: str) -> PreciseIndex | None:
-    if renderer is None:
+def _precise_index(model: ModelSettings, tokenizer: TokenizerServicePlan | None, namespace: str) -> PreciseIndex | None:
+    if tokenizer is None:
         return None
     return PreciseIndex(
-        model=model.name, renderer=f"http://{renderer.name}.{namespace}:{renderer.port}", event_port=EVENTS_PORT
+        model=model.name,
+        tokenizer_url=f"http://{tokenizer.name}.{namespace}:{tokenizer.port}",
+        event_port=EVENTS_PORT,
     )
 
 

@@ -109,7 +109,10 @@ def _check_direct(ctx: PlanContext) -> None:
 
 
 def plan_routes(
-    ctx: PlanContext, models: Sequence[ModelPlan], names: Sequence[RequestNamePlan], index: ModelsEndpointPlan | None
+    ctx: PlanContext,
+    models: Sequence[ModelPlan],
+    names: Sequence[RequestNamePlan],
+    models_endpoint: ModelsEndpointPlan | None,
 ) -> tuple[RoutePlan, ...]:
     """The routes of the API, and before them those that have to exist before the pools' servers are ready.
 
@@ -124,9 +127,9 @@ def plan_routes(
         return ()
     timeout = settings.gateway.timeout_seconds if settings.gateway.implementation == "istio" else None
     early = _early_routes(ctx, models, timeout)
-    if index is not None:
-        return (*early, *_routes_by_model((*api_paths(ctx), *extra_paths(ctx)), names, index))
-    # Without an index requests go to the one pool.
+    if models_endpoint is not None:
+        return (*early, *_routes_by_model((*api_paths(ctx), *extra_paths(ctx)), names, models_endpoint))
+    # Without a models endpoint all requests go to the one pool.
     paths = (*api_paths(ctx), *MODELS_LIST, *extra_paths(ctx))
     rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
     return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
@@ -171,11 +174,13 @@ def _early_routes(ctx: PlanContext, models: Sequence[ModelPlan], timeout: int | 
 
 
 def _routes_by_model(
-    paths: tuple[PathPlan, ...], names: Sequence[RequestNamePlan], index: ModelsEndpointPlan
+    paths: tuple[PathPlan, ...], names: Sequence[RequestNamePlan], models_endpoint: ModelsEndpointPlan
 ) -> tuple[RoutePlan, ...]:
-    """Requests with a model's name to its pools by weight, the rest to the index."""
+    """Requests with a model's name to its pools by weight, all others to the models endpoint."""
     by_model = [RouteRulePlan(paths=paths, header=(BASE_MODEL_HEADER, base.name), pools=base.pools) for base in names]
-    rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
+    rest = RouteRulePlan(
+        paths=(PathPlan(value="/", prefix=True),), service=(models_endpoint.name, models_endpoint.port)
+    )
     # The rest stays in the first route, however many models there are.
     rule_limit = min(MAX_RULES, MAX_MATCHES // len(paths))
     full = rule_limit - 1

@@ -33,7 +33,7 @@ from llm_d_gke.settings.models import ModelSettings
 # Google's probers of load balancers' backends (cloud.google.com/load-balancing/docs/health-check-concepts).
 HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
 
-# Every pod of a Gateway of Istio's has this label, and the Gateway's name in it.
+# Every pod of one of Istio's Gateways has this label, with the Gateway's name as its value.
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 _ISTIOD = PeerPlan(pods={"app": "istiod"}, namespace=ISTIO_NAMESPACE)
 _ISTIOD_PORT = 15012
@@ -62,7 +62,7 @@ def plan_network_policies(
     gateway: GatewayPlan,
     models: tuple[ModelPlan, ...],
     router: RouterPlan | None,
-    index: ModelsEndpointPlan | None,
+    models_endpoint: ModelsEndpointPlan | None,
 ) -> tuple[NetworkPolicyPlan, ...]:
     """One policy for each workload, and a default policy in a namespace that the stack creates."""
     if not ctx.settings.network_policies.enabled:
@@ -76,10 +76,10 @@ def plan_network_policies(
         policies.append(builder.picker(model))
     if router is not None:
         policies.append(builder.router(router))
-    if index is not None:
-        policies.append(builder.index(index))
+    if models_endpoint is not None:
+        policies.append(builder.models_endpoint(models_endpoint))
     if gateway.implementation == "istio":
-        policies.append(builder.gateway(models, router, index))
+        policies.append(builder.gateway(models, router, models_endpoint))
     return tuple(policies)
 
 
@@ -163,26 +163,26 @@ class _PolicyBuilder:
             egress=(*dns_access(), *self._api_server()),
         )
 
-    def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
-        """It serves fixed content and opens no connections."""
+    def models_endpoint(self, models_endpoint: ModelsEndpointPlan) -> NetworkPolicyPlan:
+        """The models endpoint, which serves fixed content and opens no connections."""
         return NetworkPolicyPlan(
-            name=index.name,
-            selector=index.selector,
-            ingress=(*_access(self._proxies, [index.port]), *_access(self._probers, [index.port])),
+            name=models_endpoint.name,
+            selector=models_endpoint.selector,
+            ingress=(*_access(self._proxies, [models_endpoint.port]), *_access(self._probers, [models_endpoint.port])),
         )
 
     def gateway(
-        self, models: tuple[ModelPlan, ...], router: RouterPlan | None, index: ModelsEndpointPlan | None
+        self, models: tuple[ModelPlan, ...], router: RouterPlan | None, models_endpoint: ModelsEndpointPlan | None
     ) -> NetworkPolicyPlan:
-        """Envoys of a Gateway of Istio's: clients come from anywhere, through a load balancer or a node."""
+        """Istio's Envoys of the Gateway: clients come from anywhere, through a load balancer or a node."""
         behind: list[tuple[Mapping[str, str], int]] = []
         for model in models:
             behind.append((model.picker.selector, model.picker.grpc_port))
             behind += [(server.selector, port.number) for server in model.servers for port in server.serving_ports]
         if router is not None:
             behind.append((router.selector, router.grpc_port))
-        if index is not None:
-            behind.append((index.selector, index.port))
+        if models_endpoint is not None:
+            behind.append((models_endpoint.selector, models_endpoint.port))
         return NetworkPolicyPlan(
             name=self._gateway.name,
             selector={GATEWAY_LABEL: self._gateway.name},
@@ -224,7 +224,7 @@ class _PolicyBuilder:
         return _access(peers, [_HTTPS])
 
     def _clients(self) -> tuple[PeerPlan, ...]:
-        """Past the Gateway: from the VPC, or under the address of the node that passed one on; no other pods."""
+        """Clients that bypass the Gateway: in the VPC, or forwarded by a node under its own address; no other pods."""
         is_existing = self._ctx.settings.network.existing is not None
         pods = () if is_existing else (self._network.subnet.pod_cidr,)
         return tuple(
@@ -319,6 +319,6 @@ def metadata_access() -> tuple[AccessPlan, ...]:
 
 
 def _access(peers: Sequence[PeerPlan], ports: Sequence[int]) -> tuple[AccessPlan, ...]:
-    """No rule for no peers: an empty list of peers would mean all peers. No ports mean all ports."""
+    """No rule where there are no peers: Kubernetes takes an empty list for all peers. No ports mean all ports."""
     tcp: Literal["TCP"] = "TCP"
     return (AccessPlan(peers=tuple(peers), ports=tuple((tcp, port) for port in ports)),) if peers else ()

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from llm_d_gke.planning import names
-from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import RequestNamePlan
 from llm_d_gke.planning.plan.stack import ModelPlan

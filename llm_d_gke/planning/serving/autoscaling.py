@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.picker_config import queues_requests
 from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
 from llm_d_gke.planning.platform.queries import Queries
@@ -57,11 +58,11 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
             if autoscaling is None:
                 continue
             if "replicas" in stage.model_fields_set:
-                findings.error("LLMD-AUTOSCALING-REPLICAS", *(*path, "replicas"), value=stage.replicas)
+                findings.error("LLMD-AUTOSCALING-REPLICAS", *path, "replicas", value=stage.replicas)
             _check_limits(autoscaling, path, findings)
             check_windows(autoscaling, (*path, "autoscaling", "windows"), findings)
             if not settings.monitoring.enabled:
-                findings.error("LLMD-AUTOSCALING-MONITORING", *(*path, "autoscaling"), value="set")
+                findings.error("LLMD-AUTOSCALING-MONITORING", *path, "autoscaling", value="set")
             if model.prefill is not None:
                 _check_stage(autoscaling, path, findings)
 
@@ -70,21 +71,25 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
     if autoscaling.minimum > autoscaling.maximum:
         findings.error(
             "LLMD-AUTOSCALING-LIMITS",
-            *(*path, "autoscaling", "minimum"),
+            *path,
+            "autoscaling",
+            "minimum",
             value=autoscaling.minimum,
             maximum=autoscaling.maximum,
         )
     if autoscaling.minimum == autoscaling.maximum:
-        findings.warning("LLMD-AUTOSCALING-FIXED", *(*path, "autoscaling", "maximum"), value=autoscaling.maximum)
+        findings.warning("LLMD-AUTOSCALING-FIXED", *path, "autoscaling", "maximum", value=autoscaling.maximum)
     if autoscaling.minimum > 0 and "idle_seconds" in autoscaling.model_fields_set:
         findings.warning(
             "LLMD-AUTOSCALING-IDLE",
-            *(*path, "autoscaling", "idleSeconds"),
+            *path,
+            "autoscaling",
+            "idleSeconds",
             value=autoscaling.idle_seconds,
             minimum=autoscaling.minimum,
         )
     if not any(value is not None for value in autoscaling.target.model_dump().values()):
-        findings.error("LLMD-AUTOSCALING-TARGET", *(*path, "autoscaling", "target"), value="(missing)")
+        findings.error("LLMD-AUTOSCALING-TARGET", *path, "autoscaling", "target", value="(missing)")
 
 
 def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
@@ -93,13 +98,18 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
     if stage == "decode" and autoscaling.target.time_to_first_token_ms is not None:
         findings.error(
             "LLMD-AUTOSCALING-STAGE",
-            *(*path, "autoscaling", "target", "timeToFirstTokenMs"),
+            *path,
+            "autoscaling",
+            "target",
+            "timeToFirstTokenMs",
             value=autoscaling.target.time_to_first_token_ms,
         )
     if autoscaling.minimum == 0:
         findings.error(
             "LLMD-AUTOSCALING-ZERO-STAGE",
-            *(*path, "autoscaling", "minimum"),
+            *path,
+            "autoscaling",
+            "minimum",
             case=stage,
             value=0,
         )

@@ -10,7 +10,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.config_architectures import load_architectures
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, is_later, load_facts, versions
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.image_names import tagged_version
 from llm_d_gke.planning.serving.config_values import wrong_values
 from llm_d_gke.planning.setting_errors.values import flow
@@ -56,11 +56,11 @@ def check_model_config(
     ):
         part = config.get(key)
         if part is not None and part != [] and not is_right(part):
-            wrong_value(findings, path, value, f"{key} is {flow(part)[:60]}, and must be {expected}")
+            report_wrong_value(findings, path, value, f"{key} is {flow(part)[:60]}, and must be {expected}")
             return False
     reason = next(wrong_values(config, version), None)
     if reason is not None:
-        wrong_value(findings, path, value, reason)
+        report_wrong_value(findings, path, value, reason)
     return reason is None
 
 
@@ -68,7 +68,7 @@ def _is_name_list(part: object) -> bool:
     return isinstance(part, list) and all(isinstance(name, str) for name in part)
 
 
-def wrong_value(findings: Findings, path: tuple[str | int, ...], value: str, reason: str) -> None:
+def report_wrong_value(findings: Findings, path: tuple[str | int, ...], value: str, reason: str) -> None:
     findings.error("LLMD-CONFIG-VALUE", *path, value=value, reason=reason)
 
 

@@ -10,8 +10,13 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_outline import Outline, outline_of
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.errors import ConfigError
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.serving.config_checks import check_architecture, check_model_config, engine_version, wrong_value
+from llm_d_gke.planning.findings import Findings
+from llm_d_gke.planning.serving.config_checks import (
+    check_architecture,
+    check_model_config,
+    engine_version,
+    report_wrong_value,
+)
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.stackfile.model_files import HUB, ModelFile
@@ -125,7 +130,7 @@ def _parsed(
         model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=separate)
     except ConfigError as error:
         if error.wrong:
-            wrong_value(findings, path, config_path, str(error))
+            report_wrong_value(findings, path, config_path, str(error))
             return None
         if is_reported and error.unknown:
             return None

@@ -40,22 +40,19 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
         # SpeculativeConfig.verify_equal_vocab_size_if_draft_model of 0.17.1 to 0.30.0.
         served.error(
             "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "draftModel"),
+            "speculativeDecoding",
+            "draftModel",
             case="vocabulary",
             draft_vocabulary=draft.vocabulary,
             vocabulary=model.vocabulary,
         )
     elif draft is not None and count_parameters(draft).total >= count_parameters(model).total:
-        served.add_finding(
-            "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "draftModel"),
-            case="not-smaller",
-            certain=False,
-        )
+        served.warning("LLMD-SPECULATION-TARGET", "speculativeDecoding", "draftModel", case="not-smaller")
     if _THREE_COORDINATES.search(speculation.draft_model or ""):
         served.add_finding(
             "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "draftModel"),
+            "speculativeDecoding",
+            "draftModel",
             certain=served.has(_COORDINATES_READ),
             rule=f"the positions of {speculation.draft_model} have three coordinates, and vLLM {served.version} ends:"
             " Speculative Decoding with draft models or parallel drafting does not support M-RoPE yet",
@@ -66,7 +63,8 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
     if model.architecture.endswith(_MULTIMODAL) and not served.has(_IMAGES_SINCE):
         served.add_finding(
             "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "method"),
+            "speculativeDecoding",
+            "method",
             case="images",
             certain=not served.has(_IMAGES_READ),
         )
@@ -76,7 +74,7 @@ def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -
     asked_for = served.settings.env.get(_MODEL_RUNNER_V2) == "1"
     lacks = not load_engine().model_runner_v2_guesses(served.version, speculation.method)
     if asked_for and lacks and served.has(_MODEL_RUNNER_V2_READ):
-        served.error("LLMD-SPECULATION-TARGET", *("speculativeDecoding", "method"), case="model-runner")
+        served.error("LLMD-SPECULATION-TARGET", "speculativeDecoding", "method", case="model-runner")
 
 
 def _check_assistant_cache(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
@@ -90,4 +88,4 @@ def _check_assistant_cache(served: ServedModel, model: Model, speculation: Specu
         and served.has(first)
         and not served.has(last)
     ):
-        served.error("LLMD-SPECULATION-TARGET", *("speculativeDecoding", "draftModel"), case="assistant-cache")
+        served.error("LLMD-SPECULATION-TARGET", "speculativeDecoding", "draftModel", case="assistant-cache")

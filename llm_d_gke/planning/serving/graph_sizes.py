@@ -53,7 +53,7 @@ def compiled_sizes(served: ServedModel) -> Iterator[Conflict]:
     written = (object_value(arguments, _COMPILATION) or {}).get("compile_sizes")
     if not isinstance(written, list) or is_on(arguments, _EAGER) or mode.upper() not in ("", _BOTH):
         return
-    step = 1 + (served.guessing.tokens if served.guessing is not None else 0)
+    step = 1 + (served.speculation.tokens if served.speculation is not None else 0)
     listed = nested_value(arguments, _COMPILATION, _SIZES) or option_words(arguments, f"--{_SIZES.replace('_', '-')}")
     largest = min(2 * (served.settings.max_num_seqs or 256), 512)
     for size in written:

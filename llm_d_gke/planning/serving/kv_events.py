@@ -68,7 +68,7 @@ def check_events(ctx: PlanContext) -> None:
     _check_readers(ctx)
 
 
-def check_images(served: ServedModel) -> None:
+def check_image_prompts(served: ServedModel) -> None:
     """Warn of pictures in prompts whose tokens a precise index has to know."""
     ctx, model = served.ctx, served.model
     if not follows_events(ctx) or model is None or not model.vision_language:

@@ -19,7 +19,7 @@ from llm_d_gke.planning.serving.cache_checks import check_cache_dtype
 from llm_d_gke.planning.serving.custom_models import copy_of_config
 from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
-from llm_d_gke.planning.serving.parallelism_checks import check_spread
+from llm_d_gke.planning.serving.parallelism_checks import check_parallelism
 from llm_d_gke.planning.serving.sharding_checks import check_sharding
 from llm_d_gke.planning.sizing.known_failures import check_start_reports
 from llm_d_gke.planning.sizing.memory_check import check_memory, target_run_of
@@ -44,7 +44,7 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
     """
     model = served.model
     pattern_of(served.ctx.settings).check_model(served)
-    check_spread(served)
+    check_parallelism(served)
     check_cache_dtype(served)
     check_engine_arguments(served)
     _check_batch(served)
@@ -157,7 +157,7 @@ def _check_batch(served: ServedModel) -> None:
             batch=max(2048, sequences),
         )
         return
-    speculation = served.guessing
+    speculation = served.speculation
     if speculation is None or model is None:
         return
     run = target_run_of(served)

@@ -39,7 +39,7 @@ from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.hub_revision import revision_of
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
-from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, check_images, follows_events, publisher
+from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, check_image_prompts, follows_events, publisher
 from llm_d_gke.planning.serving.labels import METRIC_LABEL, ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
@@ -272,7 +272,7 @@ def _check(served: ServedModel) -> MemoryVerdict | None:
     if served.ctx.role != "prefill":
         check_features(served)
     check_weight_source(served)
-    check_images(served)
+    check_image_prompts(served)
     return memory
 
 
@@ -331,7 +331,7 @@ def _arguments(served: ServedModel, port: int, template: ConfigFilePlan | None) 
         *(["--enable-force-include-usage"] if ctx.settings.gateway.limits.tokens_per_minute is not None else []),
     ]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
-    flags += [*multi_node.flag_arguments(parallelism), *multi_node.own_arguments(ctx, parallelism)]
+    flags += [*multi_node.flag_arguments(parallelism), *multi_node.group_arguments(ctx, parallelism)]
     flag = ctx.release.engine.model_flag
     weights = weights_of(settings)
     model_argument = (weights,) if flag is None else (flag, weights)

@@ -118,8 +118,8 @@ def command(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     return own
 
 
-def own_arguments(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
-    """Arguments of a GPU group with one server: every host gets the addresses of the others, and the leader."""
+def group_arguments(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
+    """Arguments by which the hosts of a group with one server find each other: through Ray on TPU, else the leader."""
     if not parallelism.is_multi_node or parallelism.data > 1:
         return ()
     if ctx.accelerator.kind == "tpu":
@@ -180,13 +180,13 @@ def environment(ctx: PlanContext, parallelism: Parallelism, start_up_seconds: in
     """Variables of servers that start together."""
     if not parallelism.is_multi_node and parallelism.data == 1:
         return {}
-    return _of_hosts(ctx, parallelism) | {
+    return _group_environment(ctx, parallelism) | {
         # vLLM's own ten minutes are over before such weights are loaded.
         ENGINE_WAIT: str(start_up_seconds)
     }
 
 
-def _of_hosts(ctx: PlanContext, parallelism: Parallelism) -> dict[str, str]:
+def _group_environment(ctx: PlanContext, parallelism: Parallelism) -> dict[str, str]:
     if not parallelism.is_multi_node:
         return {}
     if ctx.accelerator.kind == "tpu":

@@ -174,7 +174,7 @@ def _asynchronous(served: ServedModel) -> None:
     settings = served.settings
     if is_on(settings.extra_args, _ASYNC) is not True:
         return
-    speculation = served.guessing
+    speculation = served.speculation
     if settings.pipeline_parallel > 1 and not served.has(_ASYNC_PIPELINES_SINCE):
         _conflict(served, "async-pipeline", _ASYNC)
     if speculation is None:

@@ -15,7 +15,7 @@ from llm_d_gke.planning.platform.engine_images import image_of
 from llm_d_gke.planning.served_model import ServedModel
 
 
-def check_spread(served: ServedModel) -> None:
+def check_parallelism(served: ServedModel) -> None:
     """Findings about parallelism within one replica."""
     if served.accelerator.kind == "tpu":
         _check_tpu(served)

@@ -81,7 +81,7 @@ def _problems_at_ends_of_blocks(
 
 
 def _problems_of_guesses(served: ServedModel, model: Model, *, every_state: bool) -> Iterator[tuple[str, str, bool]]:
-    speculation = served.guessing
+    speculation = served.speculation
     if speculation is None or speculation.method != "mtp":
         return
     if every_state:

@@ -7,7 +7,7 @@ import functools
 import heapq
 from itertools import islice, pairwise
 
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.settings.autoscaling import AutoscalingSettings, CronSchedule
 
 # Two years from a Monday on, so that each day of a leap year and each turn of a year is in them.
@@ -23,16 +23,17 @@ def check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
         if not autoscaling.minimum < window.replicas <= autoscaling.maximum:
             findings.error(
                 "LLMD-AUTOSCALING-WINDOW",
-                *(*place, "replicas"),
+                *place,
+                "replicas",
                 case="replicas",
                 value=window.replicas,
                 minimum=autoscaling.minimum,
                 maximum=autoscaling.maximum,
             )
         if window.start == window.end:
-            findings.error("LLMD-AUTOSCALING-WINDOW", *(*place, "end"), case="empty", value=window.end)
+            findings.error("LLMD-AUTOSCALING-WINDOW", *place, "end", case="empty", value=window.end)
         elif (effect := _unpaired(window.start, window.end)) is not None:
-            findings.warning("LLMD-AUTOSCALING-WINDOW-PAIRS", *(*place, "end"), value=window.end, effect=effect)
+            findings.warning("LLMD-AUTOSCALING-WINDOW-PAIRS", *place, "end", value=window.end, effect=effect)
 
 
 # Two years of times take longer than the rest of a plan, and some commands plan a stack many times.

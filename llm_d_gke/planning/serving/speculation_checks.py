@@ -24,7 +24,7 @@ _TPU_METHODS = {"ngram": "0", "eagle3": "0", "eagle": "0.20", "mtp": "0.20"}
 
 def check_speculation(served: ServedModel) -> None:
     settings, model = served.settings, served.model
-    speculation = served.guessing
+    speculation = served.speculation
     if speculation is None:
         return
     if not _check_method(served, speculation):
@@ -94,8 +94,8 @@ def _lacks_layers(served: ServedModel, model: Model | None) -> bool:
     methods = {name for facts in facts_of(served.version) for name in facts.speculative_methods}
     families = [name.removesuffix("_mtp") for name in methods - {"deepseek_mtp"} if name.endswith("_mtp")]
     return (
-        served.guessing is not None
-        and served.guessing.draft_model is None
+        served.speculation is not None
+        and served.speculation.draft_model is None
         and not any(outline.model_type.startswith(family) for family in families)
     )
 

@@ -13,7 +13,6 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.guessing import CONFIG, SEPARATE, separate_options
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
     nested_value,
@@ -23,6 +22,7 @@ from llm_d_gke.planning.engine_support.options import (
     split_option,
     unknown_options,
 )
+from llm_d_gke.planning.engine_support.speculation import CONFIG, SEPARATE, separate_options
 from llm_d_gke.planning.engine_support.tpu import attention_ranks
 from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.served_model import ServedModel
@@ -192,7 +192,7 @@ def _of_deployment(served: ServedModel, report: StartReport) -> Iterator[bool]:
     block = served.settings.block_size
     yield report.block is None or bool((block or 0) % report.block)
     yield not report.except_blocks or (block is not None and block not in report.except_blocks)
-    speculation = served.guessing
+    speculation = served.speculation
     method = speculation.method if speculation is not None else ""
     draft = speculation.draft_model if speculation is not None else None
     yield (draft or "").startswith(report.draft)
@@ -361,7 +361,7 @@ _AMOUNTS: Mapping[str, Callable[[ServedModel], float]] = {
     "tensor": lambda served: served.parallelism.tensor,
     "stages": lambda served: served.parallelism.pipeline,
     "rank": _rank,
-    "guessed": lambda served: served.guessing.tokens if served.guessing is not None else 0,
+    "guessed": lambda served: served.speculation.tokens if served.speculation is not None else 0,
     "share": lambda served: served.settings.gpu_memory_utilization or 0.0,
 }
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.rehearsal.paths import StackPaths

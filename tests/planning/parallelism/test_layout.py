@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog import load
-from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.context import PlanContext, resolve_context
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, pods_of
 from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run, judge

@@ -170,7 +170,7 @@ class TestLoadAndPrefix:
 
     def test_the_precise_index_hears_of_every_pod(self) -> None:
         """Without the notifications it would follow no pod, and every prompt would look new."""
-        index = PreciseIndex(model="m", renderer="http://m:8000", event_port=5557)
+        index = PreciseIndex(model="m", tokenizer_url="http://m:8000", event_port=5557)
         config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, PrefixIndex(32, index))
         [source] = config["dataLayer"]["sources"]
         assert source == {

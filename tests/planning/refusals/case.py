@@ -13,8 +13,7 @@ from unittest import mock
 
 from llm_d_gke.catalog import load
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
-from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Findings, Severity
 from llm_d_gke.stackfile.model_files import ModelFile
 from tests.stacks import ENCRYPTED, values_of
 

@@ -154,7 +154,7 @@ class TestPrecise:
 
     def test_prompts_become_tokens_at_the_model_s_own_servers(self) -> None:
         plan = model(GPU, self.CHANGES)
-        renderer = plan.picker.renderer
+        renderer = plan.picker.tokenizer_service
         assert renderer is not None
         assert renderer.selector == plan.pool.selector
         url = picker_plugins(plan)["token-producer"]["vllm"]["url"]
@@ -163,17 +163,17 @@ class TestPrecise:
     def test_workers_of_a_group_get_no_prompts(self) -> None:
         """Only its leader answers, and a worker without probes counts as ready."""
         plan = model("mixture-of-experts-tpu", self.CHANGES)
-        assert plan.picker.renderer is not None
-        assert plan.picker.renderer.selector == plan.pool.selector
+        assert plan.picker.tokenizer_service is not None
+        assert plan.picker.tokenizer_service.selector == plan.pool.selector
         assert plan.pool.selector["leaderworkerset.sigs.k8s.io/worker-index"] == "0"
 
     def test_the_service_of_the_url_is_there(self) -> None:
         plan = model(GPU, self.CHANGES)
-        assert plan.picker.renderer is not None
+        assert plan.picker.tokenizer_service is not None
         [service] = [
             resource
             for resource in graph_of(GPU, self.CHANGES).resources
-            if resource.type == "kubernetes:core/v1:Service" and resource.name == plan.picker.renderer.name
+            if resource.type == "kubernetes:core/v1:Service" and resource.name == plan.picker.tokenizer_service.name
         ]
         assert service.inputs["spec"]["selector"] == plan.pool.selector
 
@@ -181,12 +181,12 @@ class TestPrecise:
         config = dict(model(GPU, self.CHANGES).picker.config)
         plan = model(GPU, {"picker": {"config": config}})
         assert "--kv-events-config" in plan.servers[0].pod.args
-        assert plan.picker.renderer is not None
+        assert plan.picker.tokenizer_service is not None
 
     def test_without_it_nobody_publishes(self) -> None:
         plan = model(GPU)
         assert "--kv-events-config" not in plan.servers[0].pod.args
-        assert plan.picker.renderer is None
+        assert plan.picker.tokenizer_service is None
 
     def test_several_pickers_may_work_at_once(self) -> None:
         """Each follows every engine, so that all know the same."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.serving.scaling_windows import check_windows
 from llm_d_gke.settings.autoscaling import AutoscalingSettings
 

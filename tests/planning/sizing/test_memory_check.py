@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke import catalog
-from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
-from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.context import PlanContext, resolve_context
+from llm_d_gke.planning.findings import Finding, Findings, Severity
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import served_model
 from llm_d_gke.planning.sizing.memory.judge import judge

@@ -21,7 +21,7 @@ def separate_options(arguments: Sequence[str]) -> list[str]:
     return [word for key, value in stated if value is not None for word in (f"{CONFIG}.{key}", value)]
 
 
-def guessing_of(arguments: Sequence[str]) -> SpeculativeDecoding | None:
+def speculation_of(arguments: Sequence[str]) -> SpeculativeDecoding | None:
     """What `--speculative-config` or its separate options ask for; None where the setting has no such method."""
     method, model, tokens = (
         nested_value(arguments, CONFIG, key) or option_value(arguments, option) for key, option in _ALONE.items()
