@@ -33,7 +33,6 @@ class Options:
     additional_secret_outputs: tuple[str, ...] = ()
     aliases: tuple[str | Mapping[str, str | bool], ...] = ()
     custom_timeouts: Mapping[str, str] = field(default_factory=dict)
-    hide_diffs: tuple[str, ...] = ()
     import_id: str | None = None
     hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -117,7 +117,6 @@ def _options(request: resource_pb2.RegisterResourceRequest) -> Options:
         additional_secret_outputs=_sorted(request.additionalSecretOutputs),
         aliases=tuple(_alias(alias) for alias in request.aliases),
         custom_timeouts=timeouts(request),
-        hide_diffs=tuple(request.hideDiffs),
         import_id=request.importId or None,
         hooks=hooks,
     )

@@ -78,7 +78,6 @@ def _options(request: resource_pb2.RegisterResourceRequest) -> resource_pb2.Tran
         additional_secret_outputs=request.additionalSecretOutputs,
         providers=request.providers,
         hooks=request.hooks if request.HasField("hooks") else None,
-        hide_diff=request.hideDiffs,
     )
     setattr(options, "import", request.importId)
     if request.HasField("protect"):
@@ -98,7 +97,6 @@ def _set_options(request: resource_pb2.RegisterResourceRequest, options: resourc
     request.replaceOnChanges[:] = options.replace_on_changes
     request.replace_with[:] = options.replace_with
     request.additionalSecretOutputs[:] = options.additional_secret_outputs
-    request.hideDiffs[:] = options.hide_diff
     request.provider = options.provider
     request.deletedWith = options.deleted_with
     request.importId = getattr(options, "import")

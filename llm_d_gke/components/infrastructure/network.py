@@ -120,7 +120,12 @@ class InferenceNetwork(Component):
                 ip_cidr_range=cidr,
                 purpose=plan.proxy_purpose,
                 role="ACTIVE",
-                opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+                # The provider would patch a changed purpose, as when a stack joins a fleet. Google documents patches of
+                # `role` only, and a region of a VPC has one active subnet of either purpose.
+                opts=pulumi.ResourceOptions.merge(
+                    child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+                    pulumi.ResourceOptions(replace_on_changes=["purpose"], delete_before_replace=True),
+                ),
             )
 
 

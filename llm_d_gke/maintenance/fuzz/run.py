@@ -25,8 +25,7 @@ def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int
 
 def planned(strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int) -> list[dict[str, Any]]:
     """`count` stacks of a strategy that have a plan; the later ones, which are less plain."""
-    planned_values = [values for what, values in _outcomes(strategy, 3 * count, number) if what == "plan"]
-    return planned_values[-count:]
+    return _planned(strategy, count, number, examples=3 * count)[-count:]
 
 
 def spread(
@@ -34,11 +33,22 @@ def spread(
 ) -> list[dict[str, Any]]:
     """`count` planned stacks of a strategy, taken in turn from each kind."""
     by_kind: dict[str, list[dict[str, Any]]] = {}
-    for what, values in _outcomes(strategy, 4 * count, number):
-        if what == "plan":
-            by_kind.setdefault(kind(values), []).append(values)
+    for values in _planned(strategy, count, number, examples=4 * count):
+        by_kind.setdefault(kind(values), []).append(values)
     turns = itertools.zip_longest(*(by_kind[name] for name in sorted(by_kind)))
     return [values for turn in turns for values in turn if values is not None][:count]
+
+
+def _planned(
+    strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int, *, examples: int
+) -> list[dict[str, Any]]:
+    """The stacks that have a plan, `count` or more. Raises LookupError for a strategy with too few of them."""
+    stacks: list[dict[str, Any]] = []
+    for more in (1, 2, 4, 8):
+        stacks = [values for what, values in _outcomes(strategy, more * examples, number) if what == "plan"]
+        if len(stacks) >= count:
+            return stacks
+    raise LookupError(f"of {8 * examples} random stacks {len(stacks)} have a plan, and {count} are needed")
 
 
 def _outcomes(

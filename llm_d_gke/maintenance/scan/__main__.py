@@ -22,6 +22,7 @@ from llm_d_gke.maintenance.scan.pods import (
     random_objects,
     scanned_pods,
     stack_objects,
+    stack_plan,
     staging_objects,
 )
 from llm_d_gke.maintenance.scan.scanners import Failure, ScanError
@@ -55,9 +56,10 @@ def main(
 
 
 def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
-    objects = {stack: stack_objects(stack) for stack in stacks}
+    plans = {stack: stack_plan(stack) for stack in stacks}
+    objects = {stack: stack_objects(plan) for stack, plan in plans.items()}
     objects |= {"stage": staging_objects(), "load": load_objects()}
-    objects |= dict(chart_objects(stacks))
+    objects |= dict(chart_objects(plans.values()))
     with_policies(objects)
     open_, idle = _findings(objects, folder)
     return 1 if open_ or (whole and _refuse(idle)) else 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.maintenance.fuzz.run import spread
 from llm_d_gke.maintenance.fuzz.varied import VARIED, kinds_of
@@ -25,7 +26,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import PROJECT, TOKEN, load
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from llm_d_gke.resource_graph.recorder import record
-from llm_d_gke.resource_graph.stack_program import record_stack, settings_config
+from llm_d_gke.resource_graph.stack_program import settings_config
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -147,11 +148,14 @@ def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [manifest for manifest in objects if manifest["kind"] in _KINDS]
 
 
-def stack_objects(stack: str) -> list[dict[str, Any]]:
-    """Every object of a stack as GKE would get it. Raises RefusedError, before the program ends with a traceback."""
-    configuration = load(PROJECT_ROOT, stack, own_release=True)
-    plan_config(stack, configuration)
-    graph = record_stack(stack, configuration)
+def stack_plan(stack: str) -> StackPlan:
+    """The plan of a stack as GKE would get it. Raises RefusedError."""
+    return plan_config(stack, load(PROJECT_ROOT, stack, own_release=True))
+
+
+def stack_objects(plan: StackPlan) -> list[dict[str, Any]]:
+    """Every object of a stack."""
+    graph = record(lambda: InferenceStack(plan.stack, plan, prefix=""), stack=plan.stack)
     return [dict(body) for body in kubernetes_objects(graph)]
 
 
@@ -183,11 +187,10 @@ def load_objects() -> list[dict[str, Any]]:
     return job_objects(plan, scenarios()["throughput"], {}, "load-throughput", "http://203.0.113.1")
 
 
-def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def chart_objects(plans: Iterable[StackPlan]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Each chart of the stacks with what Helm renders for it, by `chart/NAME`; once for the same values."""
     seen: dict[str, ChartPlan] = {}
-    for stack in stacks:
-        plan = plan_config(stack, load(PROJECT_ROOT, stack, own_release=True))
+    for plan in plans:
         for chart in plan.charts:
             seen.setdefault(f"chart/{chart.name}", chart)
     for name, chart in sorted(seen.items()):

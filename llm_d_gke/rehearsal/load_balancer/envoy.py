@@ -200,11 +200,6 @@ def forwarded(paths: StackPaths) -> dict[Endpoint, int]:
     return ports
 
 
-def proxied(paths: StackPaths) -> set[str]:
-    """IP addresses to which Envoy sends requests."""
-    return {address for hosts in endpoints_read(admin_of(paths)).values() for address, _ in hosts}
-
-
 def _hosts(cluster: Config) -> set[Endpoint]:
     addresses = [host["address"]["socket_address"] for host in cluster.get("host_statuses") or []]
     return {(address["address"], address["port_value"]) for address in addresses}

@@ -182,6 +182,8 @@ class TestBrought:
         )
         proxies = graph.one("gcp:compute/subnetwork:Subnetwork")
         assert (proxies.name, proxies["purpose"], proxies["role"]) == ("proxies", "REGIONAL_MANAGED_PROXY", "ACTIVE")
+        # A region of a VPC has one, and Google patches no purpose.
+        assert (proxies.options.replace_on_changes, proxies.options.delete_before_replace) == (("purpose",), True)
         assert graph.depends(graph.one("kubernetes:gateway.networking.k8s.io/v1:Gateway"), proxies)
 
     def test_a_brought_address_is_read_only(self) -> None:

@@ -20,7 +20,6 @@ from llm_d_gke.kube import ApiError, Kube, KubeError
 from llm_d_gke.operations.verify.checks.gateway import presented_certificate
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.rehearsal.cluster_client import client
-from llm_d_gke.rehearsal.load_balancer.envoy import proxied
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.terminal.status import reachable
@@ -38,6 +37,7 @@ from .live import (
     secret,
     wait_for,
 )
+from .project import proxied
 from .traffic import Request, Sample, Steady
 
 STACK = "prefix-cache-gpu"

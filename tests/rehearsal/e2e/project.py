@@ -107,6 +107,12 @@ class Command:
         return Done(code, self.text)
 
 
+def proxied(paths: StackPaths) -> set[str]:
+    """IP addresses to which the load balancer sends requests, as Envoy lists them."""
+    endpoints = envoy.endpoints_read(envoy.admin_of(paths))
+    return {address for hosts in endpoints.values() for address, _ in hosts}
+
+
 class Project:
     """The copied project at `root`."""
 
@@ -212,7 +218,7 @@ class Project:
 
     def proxied(self, stack: str) -> set[str]:
         """IP addresses to which the load balancer sends requests, as Envoy lists them."""
-        return envoy.proxied(self.paths(stack))
+        return proxied(self.paths(stack))
 
     def address_of(self, stack: str, pod: str, labels: str = ENGINES) -> str:
         """The IP address of a pod."""

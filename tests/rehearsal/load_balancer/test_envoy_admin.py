@@ -35,6 +35,9 @@ def test_addresses_are_those_of_the_clusters_that_envoy_has_read(
         return httpx.Response(200, json={"cluster_statuses": clusters})
 
     monkeypatch.setattr(httpx, "get", answer)
-    assert envoy.proxied(paths) == {"127.1.0.1", "127.1.0.2"}
-    assert envoy.endpoints_read(("127.0.0.9", 15000))["picker"] == {("127.1.0.2", 9002)}
+    assert envoy.endpoints_read(envoy.admin_of(paths)) == {
+        "pool/a": {("127.1.0.1", 8000), ("127.1.0.2", 8000)},
+        "picker": {("127.1.0.2", 9002)},
+        "empty": set(),
+    }
     assert requested[0] == ("http://127.0.0.9:15000/clusters", {"format": "json"})
