@@ -79,7 +79,7 @@ class TestEveryPartKnowsItsFlags:
         for router in routers:
             program_ = program(router.pod.image)
             assert names(router.pod) <= set(program_.flags)
-            assert dict(router.mapping_labels) == dict.fromkeys(program_.labels, "true")
+            assert (CATALOG.releases[release].router.mapping_label,) == program_.labels
 
     def test_sidecar(self, release: str) -> None:
         for _, plan in plans(release):

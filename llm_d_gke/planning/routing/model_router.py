@@ -66,7 +66,8 @@ def plan_router(
         health_port=HEALTH_PORT,
         health_interval=5,
         names=names,
-        mapping_labels={release.mapping_label: "true"},
+        # Of every release: an upgrade labels the ConfigMaps first, and the router that still runs has to see them.
+        mapping_labels={other.router.mapping_label: "true" for other in ctx.catalog.releases.values()},
         config=config,
         config_file=CONFIG_FILE,
         callout=RoutingExtensionPlan(

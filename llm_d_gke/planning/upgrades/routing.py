@@ -89,9 +89,6 @@ def _lost_without_picker(model: ModelPlan) -> str:
 
 def _router(before: RouterPlan, after: RouterPlan) -> Step:
     changes = list(pod_changes(before.pod, after.pod))
-    renamed = before.mapping_labels != after.mapping_labels
-    if renamed:
-        changes.append(f"label of the names' ConfigMaps {', '.join(after.mapping_labels)}")
     if before.config != after.config:
         changes.append("configuration")
     return Step(
@@ -99,13 +96,6 @@ def _router(before: RouterPlan, after: RouterPlan) -> Step:
         title="model router",
         changes=tuple(changes),
         method="rolling update: a new pod is ready before an old one ends",
-        loss=Loss.REQUESTS if renamed else Loss.NOTHING,
-        consequence=(
-            "requests to every model: the ConfigMaps of names get the new router's label first, and the old router no"
-            " longer sees them until it has been replaced"
-            if renamed
-            else "nothing"
-        ),
         back=_BACK,
         seconds=durations.of_change("program"),
         parts=(Part(type="llm-d:gateway:ModelRouter", name=after.name),),
