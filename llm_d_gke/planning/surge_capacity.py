@@ -49,8 +49,8 @@ class DeployedServers:
     groups: tuple[str, ...] | None = None
 
     def moves(self, plan: StackPlan) -> bool:
-        """Whether all servers get a new namespace: no object changes its own."""
-        return self.namespace not in (None, plan.namespace.name)
+        """Whether all servers get a new namespace, KServe's aside: its services are deleted first, the others last."""
+        return self.deployment != "kserve" and self.namespace not in (None, plan.namespace.name)
 
     def becomes_another_kind(self, server: ModelServerPlan) -> bool:
         """Whether a LeaderWorkerSet takes the place of a Deployment, or the other way around."""
