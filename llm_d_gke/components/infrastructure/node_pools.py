@@ -66,8 +66,8 @@ class NodePools(Component):
                 parent=self,
                 depends_on=[*cluster.node_permissions, *pools_before],
                 custom_timeouts=SLOW_CREATE,
-                # No surge: quota rarely covers additional accelerator nodes.
-                delete_before_replace=bool(plan.accelerators_per_node),
+                # GKE refuses a second pool of one name, and quota rarely covers additional accelerator nodes.
+                delete_before_replace=True,
                 # Only the initial size; a later difference would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),

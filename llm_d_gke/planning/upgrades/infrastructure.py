@@ -17,7 +17,7 @@ _POOL = "gcp:container/nodePool:NodePool"
 
 # Fields of a pool that GKE changes without touching a node, and those for which it recreates nodes one after another.
 _IN_PLACE = frozenset(("min_nodes", "max_nodes", "zones", "labels", "node_labels"))
-_NODE_BY_NODE = frozenset(("disk_gib", "disk_type"))
+_NODE_BY_NODE = frozenset(("disk_gib", "disk_type", "machine_type"))
 _NEVER = ("name", "location", "create", "identifier")
 
 
@@ -115,8 +115,10 @@ def _pool(name: str, before: NodePoolPlan | None, after: NodePoolPlan, plan: Sta
         consequence = "the replicas of one node at a time; with a single replica its requests until it runs again"
         seconds = None
     elif name == "cpu":
-        method = "a new pool is created, then the old one is drained and deleted"
-        loss, consequence, seconds = Loss.REQUESTS, "requests while endpoint pickers and controllers move", None
+        method = "the pool is deleted, then created again: GKE refuses a second one of its name"
+        loss = Loss.OUTAGE
+        consequence = "all requests until endpoint pickers run on the new nodes"
+        seconds = durations.of_pool(plan)
     else:
         method = "the pool is deleted, then created again: there is no quota for two"
         loss = Loss.OUTAGE

@@ -127,10 +127,14 @@ def test_slices_of_several_tpu7x_hosts_are_placed_by_a_workload_policy() -> None
         assert pool["placementPolicy"] == {"type": "", "policyName": policy["name"], "tpuTopology": "2x2x2"}
 
 
-def test_a_replaced_accelerator_pool_goes_before_the_new_one_comes(either: Graph) -> None:
-    """There is seldom quota for both."""
-    assert accelerators(either).options.delete_before_replace is True
-    assert not either.one(NODE_POOL, "cpu").options.delete_before_replace
+def test_a_replaced_pool_goes_before_the_new_one_comes(either: Graph) -> None:
+    """GKE refuses a second pool of one name, and there is seldom quota for the accelerators of both."""
+    pools = either.by_type(NODE_POOL)
+    assert {pool.options.delete_before_replace for pool in pools} == {True}
+    moved = graph_of("gpu", {"cluster.nodeAccount": "own-nodes@golden-project.iam.gserviceaccount.com"})
+    before, after = (graph.one(NODE_POOL, "cpu") for graph in (graph_of("gpu"), moved))
+    assert before["name"] == after["name"]
+    assert before["nodeConfig"]["serviceAccount"] != after["nodeConfig"]["serviceAccount"]
 
 
 def test_pools_are_as_private_as_the_cluster() -> None:

@@ -255,6 +255,21 @@ def test_a_larger_disk_recreates_nodes_one_after_another() -> None:
     assert steps(plan)["nodes-accelerator-0"].loss is Loss.CAPACITY
 
 
+def test_another_machine_with_as_many_accelerators_recreates_nodes_one_after_another() -> None:
+    machine = "accelerator.machineType"
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {machine: "n1-standard-8"}, {machine: "n1-standard-16"})
+    assert steps(plan)["nodes-accelerator-0"].loss is Loss.CAPACITY
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {}, {"cpuPool.machineType": "e2-standard-8"})
+    assert steps(plan)["nodes-cpu"].loss is Loss.CAPACITY
+
+
+def test_the_only_pool_of_pickers_is_replaced_with_an_outage() -> None:
+    """The provider replaces a pool for another disk key, and its name stays."""
+    key = "projects/golden-project/locations/us-central1/keyRings/own/cryptoKeys/disks"
+    plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {}, {"cluster.encryption": {"diskKey": key}})
+    assert [steps(plan)[name].loss for name in ("nodes-cpu", "nodes-accelerator-0")] == [Loss.OUTAGE] * 2
+
+
 def test_a_control_plane_takes_every_minor_version_and_none_back() -> None:
     plan = upgrade("gpu", "llm-d-0.9", "llm-d-0.9", {"cluster.version": "1.34"}, {"cluster.version": "1.36"})
     assert list(steps(plan)) == ["control-plane-1.35", "control-plane-1.36", REST]
