@@ -150,6 +150,11 @@ def _arguments(text: str) -> dict[str, Any]:
             arguments["textOnly"] = True
         elif limits.get("video") == 0:
             arguments["video"] = False
+    if literal.get("mm_encoder_tp_mode") == "data":
+        arguments["wholeTower"] = True
+    processor = literal.get("mm_processor_kwargs")
+    if isinstance(processor, Mapping) and isinstance(processor.get("max_pixels"), int):
+        arguments["imagePixels"] = processor["max_pixels"]
     return arguments
 
 

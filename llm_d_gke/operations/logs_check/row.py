@@ -129,6 +129,8 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         flashinfer_sampler=bool(_flag(row, "flashinferSampler")),
         model_runner_v2=_second_runner(row),
         text_only=bool(_flag(row, "textOnly")),
+        image_pixels=_integer(row, "imagePixels"),
+        whole_tower=bool(_flag(row, "wholeTower")),
         video=_flag(row, "video") is not False,
         speculative_tokens=tokens,
         draft=_draft_layers(row, model, tokens) if draft_model is None else None,

@@ -9,6 +9,8 @@ from llm_d_gke.planning.engine_support.options import option_value
 
 _TEXT_ONLY = "--language-model-only"
 _LIMITS = "--limit-mm-per-prompt"
+_PROCESSOR = "--mm-processor-kwargs"
+_TOWER_MODE = "--mm-encoder-tp-mode"
 # Media that the tower of a vision-language model reads.
 SEEN = ("image", "video")
 
@@ -43,3 +45,26 @@ def is_off(medium: str, arguments: Sequence[str]) -> bool:
 def is_text_only(arguments: Sequence[str]) -> bool:
     """Whether vLLM leaves the tower out: `_mark_tower_model` of models/interfaces.py (0.16.0 to 0.31.0)."""
     return all(is_off(medium, arguments) for medium in SEEN)
+
+
+def has_whole_tower(arguments: Sequence[str]) -> bool:
+    """Whether every device is to have all of the tower, and its part of the images."""
+    return option_value(arguments, _TOWER_MODE) == "data"
+
+
+def most_pixels(arguments: Sequence[str]) -> int | None:
+    """Pixels of the largest image, as --mm-processor-kwargs of Qwen2-VL limits them. None where nothing readable is."""
+    try:
+        stated = json.loads(option_value(arguments, _PROCESSOR) or "{}")
+    except ValueError:
+        return None
+    stated = stated if isinstance(stated, Mapping) else {}
+    size = stated.get("size")
+    for part, inside in (
+        (f"{_PROCESSOR}.max-pixels", stated.get("max_pixels")),
+        (f"{_PROCESSOR}.size.longest-edge", size.get("longest_edge") if isinstance(size, Mapping) else None),
+    ):
+        pixels = option_value(arguments, part) or inside
+        if str(pixels).isdecimal() and int(str(pixels)) > 0:
+            return int(str(pixels))
+    return None

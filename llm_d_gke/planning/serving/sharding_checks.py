@@ -6,7 +6,7 @@ import functools
 import json
 
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.media import is_text_only
+from llm_d_gke.planning.engine_support.media import has_whole_tower, is_text_only
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.sharding import (
     cut_heads,
@@ -26,7 +26,6 @@ _PIPELINE_PARALLEL = "--pipeline-parallel-size"
 _LOAD_BALANCER = "--enable-eplb"
 _BALANCER_CONFIG = "--eplb-config"
 _REDUNDANT = (f"{_BALANCER_CONFIG}.num-redundant-experts", "--num-redundant-experts")
-_TOWER_MODE = "--mm-encoder-tp-mode"
 # kimi_k25_vit.py of 0.26.0 to 0.32.0 tells the number of heads, and falls back.
 _TOWER_KEPT_WHOLE = "KimiK25"
 
@@ -100,7 +99,7 @@ def _smaller(served: ServedModel, model: Model, by_expert: bool) -> str:
 def _check_tower(served: ServedModel, model: Model) -> None:
     """Vision towers are cut as the text model unless every device is to have all of it (`is_vit_use_data_parallel`)."""
     settings, heads = served.settings, model.vision_heads
-    whole = option_value(settings.extra_args, _TOWER_MODE) == "data" or model.architecture.startswith(_TOWER_KEPT_WHOLE)
+    whole = has_whole_tower(settings.extra_args) or model.architecture.startswith(_TOWER_KEPT_WHOLE)
     if served.accelerator.kind != "gpu" or heads is None or whole or is_text_only(settings.extra_args):
         return
     if heads % served.parallelism.tensor:

@@ -11,7 +11,7 @@ from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_dtype
-from llm_d_gke.planning.engine_support.media import is_off, is_text_only
+from llm_d_gke.planning.engine_support.media import has_whole_tower, is_off, is_text_only, most_pixels
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
 from llm_d_gke.planning.parallelism.sharding import shares
@@ -173,7 +173,9 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         all_to_all=parallelism.all_to_all,
         dtype=_dtype(served, model),
         quantization=served.quantization,
-        experts_bits=_experts_bits(served),
+        experts_bits=_EXPERTS_BITS.get(settings.env.get(_EXPERTS_TYPE, ""))
+        if served.accelerator.kind == "tpu"
+        else None,
         kv_cache_dtype=served.kv_cache_dtype,
         prefix_caching=caching if caching is not None else served.ctx.settings.picker.scorers.prefix_cache > 0,
         enforce_eager="--enforce-eager" in settings.extra_args,
@@ -182,6 +184,8 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
         estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
         text_only=is_text_only(settings.extra_args),
+        image_pixels=most_pixels(settings.extra_args),
+        whole_tower=has_whole_tower(settings.extra_args),
         video=not is_off("video", settings.extra_args),
         speculative_tokens=speculation.tokens,
         draft=speculation.draft,
@@ -193,10 +197,6 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         offloaded_gib=0.0 if offload_without_effect(served, model) else offloaded_gib(settings),
     )
-
-
-def _experts_bits(served: ServedModel) -> int | None:
-    return _EXPERTS_BITS.get(served.settings.env.get(_EXPERTS_TYPE, "")) if served.accelerator.kind == "tpu" else None
 
 
 def target_run_of(served: ServedModel) -> EngineRun | None:

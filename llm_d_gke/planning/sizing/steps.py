@@ -20,7 +20,7 @@ from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import Bound
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.kv_cache import Layers, layers_of
-from llm_d_gke.planning.sizing.memory.weights import weights_gib
+from llm_d_gke.planning.sizing.memory.weights import scratch_bytes, tower_bytes, weights_gib
 
 _SHARPNESS = 4  # of the corner between reading and computing: at the corner a matrix takes 2 ** (1 / 4) times either
 
@@ -84,8 +84,7 @@ class Roofline:
         stored = sum(weights_gib(run, stage) for stage in range(run.pipeline_parallel)) * GIB
         # Of tables only rows are read, and a vision tower runs for images only.
         stored -= per_layer_tables(model) * run.dtype_bytes / tensor
-        if run.has_encoder and model.vision_gib is not None:
-            stored -= model.vision_gib * GIB * (model.vision_sharded / run.dense_parallel + 1 - model.vision_sharded)
+        stored -= tower_bytes(run) + scratch_bytes(run)
         head = (parts.lm_head or parts.embedding) * run.dtype_bytes / tensor
         stored -= parts.embedding * run.dtype_bytes / tensor + (head if parts.lm_head else 0.0)
         routed = parts.experts * run.stored_bytes("experts") / run.expert_ranks if experts else 0.0

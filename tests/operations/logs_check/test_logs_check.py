@@ -162,6 +162,8 @@ _FIELDS: dict[str, list[Any]] = {
     "modelRunner": [1, "V2"],
     "textOnly": [True, False, 1],
     "video": [True, False, "no"],
+    "wholeTower": [True, False],
+    "imagePixels": [1, 262144],
     "prefixCaching": [True, False, "no"],
     "speculativeTokens": [0, 3],
     "weightsGib": [1.0, "3.2/4.1", [1, 2]],
@@ -377,6 +379,11 @@ def test_any_text_is_read_without_a_crash() -> None:
 )
 def test_limits_of_media_are_read(limits: dict[str, int], read: dict[str, bool]) -> None:
     assert read_log(f"non-default args: {{'limit_mm_per_prompt': {limits}}}") == read
+
+
+def test_what_a_tower_takes_is_read() -> None:
+    arguments = "{'mm_encoder_tp_mode': 'data', 'mm_processor_kwargs': {'max_pixels': 262144}}"
+    assert read_log(f"non-default args: {arguments}") == {"wholeTower": True, "imagePixels": 262144}
 
 
 def test_a_log_names_its_model_runner() -> None:

@@ -215,6 +215,25 @@ def test_media_that_no_request_may_have_are_left_out(extra: list[str], text_only
     assert (run.text_only, run.video) == (text_only, video)
 
 
+@pytest.mark.parametrize(
+    ("extra", "whole", "pixels"),
+    [
+        ([], False, None),
+        (["--mm-encoder-tp-mode", "weights"], False, None),
+        (["--mm-encoder-tp-mode=data", "--mm-processor-kwargs", '{"max_pixels": 262144}'], True, 262144),
+        (["--mm-processor-kwargs.max_pixels=1000", "--mm-processor-kwargs.size.longest_edge=5"], False, 1000),
+        (['--mm-processor-kwargs={"size": {"longest_edge": 50176}, "max_pixels": -1}'], False, 50176),
+        (["--mm-processor-kwargs", "[1]"], False, None),
+        (["--mm-processor-kwargs", "max_pixels"], False, None),
+    ],
+)
+def test_what_a_tower_takes_is_known(extra: list[str], whole: bool, pixels: int | None) -> None:
+    model = {"id": "Qwen/Qwen3-VL-8B-Instruct", "allowExtraArgs": True, "extraArgs": extra}
+    run = run_of(served_model(context_for({"type": "nvidia-h100-80gb"}, model), 0))
+    assert run is not None
+    assert (run.whole_tower, run.image_pixels) == (whole, pixels)
+
+
 def test_the_work_of_judging_a_hundred_models_fits_a_second() -> None:
     served = served_model(context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"}), 0)
     models = [*CATALOG.models.values()] * 2

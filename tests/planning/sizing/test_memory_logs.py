@@ -43,6 +43,7 @@ TABLED = PUBLISHED.with_name("tabled_starts.json")
 PROBED = PUBLISHED.with_name("probed_starts.json")
 RARE = PUBLISHED.with_name("rare_starts.json")
 NOVEL = PUBLISHED.with_name("novel_starts.json")
+HARVESTED = PUBLISHED.with_name("harvested_starts.json")
 LOGGED = (
     LATER,
     LATEST,
@@ -63,12 +64,20 @@ LOGGED = (
     PROBED,
     RARE,
     NOVEL,
+    HARVESTED,
 )
 # Groups whose rows lack what decides, or whose engine is no release of vLLM.
 NOT_STATED = ("cache only", "other build")
 # Twenty logs of vLLM 0.19.0, each figure of the rank that decides.
 LOGS: list[Row] = json.loads((FIGURES / "first_starts.json").read_text(encoding="utf-8"))
-_OF_WINDOWS = (*(f"O{number}" for number in range(11, 20)), "O28", "E19", "E21", "F05")
+_OF_WINDOWS = (
+    *(f"O{number}" for number in range(11, 20)),
+    "O28",
+    "E19",
+    "E21",
+    "F05",
+    *(f"H{n:02}" for n in range(5, 12)),
+)
 _NOT_OF_ONE_RANK, _ASLEEP = ("K09", "K19", "K29"), ("K20", "K21", "K22", "K23", "K24")
 
 
@@ -882,3 +891,65 @@ def test_tables_of_positions_of_compressed_keys_have_32_bits() -> None:
     shorter = run.model.model_copy(update={"rotary": (RotaryTable(positions=1048576, width=64),)})
     assert weights_gib(run) == pytest.approx(row["weightsGib"], abs=0.1)
     assert weights_gib(run) - weights_gib(replace(run, model=shorter)) == pytest.approx(0.25, abs=0.001)
+
+
+def test_twenty_nine_starts_from_reports_and_pull_requests() -> None:
+    """Written down before they were judged; twelve state what decides, seven of them a guest of Windows with 4 GiB.
+
+    H18 states no card and no share; H14 and H26 ran with changed kernels.
+    """
+    rows = json.loads(HARVESTED.read_text(encoding="utf-8"))
+    judgments = {item.id: item for item in judge_rows(rows, HARVESTED.parent)}
+    assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == []
+    decided = {name: item for name, item in judgments.items() if item.group not in NOT_STATED}
+    assert len(decided) == 12
+    assert [name for name, judgment in decided.items() if judgment.wrong] == []
+    assert [name for name, judgment in judgments.items() if judgment.wrong] == ["H14", "H18", "H26"]
+    assert max(abs(item.errors.get("weightsGib", 0.0)) for item in decided.values()) < 0.0025
+    layouts = {name: abs(item.tokens_given_memory or 0.0) for name, item in judgments.items()}
+    # Of very few blocks one is a part; H16 and H24 state no length and no sequences.
+    assert {name for name, error in layouts.items() if error > 0.0052} == {"H06", "H07", "H12", "H16", "H24"}
+
+
+@pytest.mark.parametrize("name", ["H06", "H07", "H08", "H09", "H10", "H11"])
+def test_limited_pictures_limit_the_peak_of_a_tower(name: str) -> None:
+    """Qwen2-VL-2B in 4 GiB (0.28.0), pictures of 262,144 pixels: a tower run for the largest would take 2.1 GiB."""
+    row = _harvested(name)
+    run = run_of(row)
+    assert judge(run).available_gib == pytest.approx(row["availableGib"], abs=0.07)
+    assert judge(replace(run, image_pixels=None)).available_gib < -1
+
+
+def test_a_tower_that_is_not_divided_is_whole_on_every_rank() -> None:
+    """Kimi K2.5 on eight H100 (0.15.0, --mm-encoder-tp-mode data) logs 72.02 GiB, 0.54 more than with a divided one."""
+    run = run_of(_harvested("H03"))
+    assert weights_gib(run) == pytest.approx(72.02, abs=0.17)
+    assert weights_gib(run) - weights_gib(replace(run, whole_tower=False)) == pytest.approx(0.384, abs=0.001)
+    gemma = run_of({"model": "google/gemma-3-27b-it", "accelerator": "nvidia-h100-80gb", "version": "0.26.0"})
+    gemma = replace(gemma, tensor_parallel=2)
+    assert weights_gib(replace(gemma, whole_tower=True)) == weights_gib(gemma)
+
+
+def test_each_layer_with_turboquants_cache_had_buffers_of_its_own() -> None:
+    """Llama 3.1 70B on two H200 logs 105.23 GiB before vllm-project/vllm pull request 40798, and 65.74 with it."""
+    rows = {name: _harvested(name) for name in ("H27", "H28")}
+    for row in rows.values():
+        assert weights_gib(run_of(row)) == pytest.approx(row["weightsGib"], abs=0.01)
+    assert weights_gib(run_of({**rows["H27"], "kvCacheDtype": "fp8"})) < 66
+    # Layers that keep states have none: 1.04 GiB of eight layers with 256 sequences are logged.
+    states = _harvested("H26")
+    more = weights_gib(run_of(states)) - weights_gib(run_of({**states, "kvCacheDtype": "fp8"}))
+    assert more == pytest.approx(1.04, abs=0.01)
+
+
+def test_unequal_layers_that_keep_every_token_share_one_block() -> None:
+    """With TurboQuant's cache the first and last two layers have 16 bits, and pages of another size (H27 to H29)."""
+    for name in ("H27", "H28", "H29"):
+        row = _harvested(name)
+        for version in ("0.20.0", "0.26.0", "0.32.0"):
+            tokens = judge(run_of({**row, "version": version}), measured_gib=row["availableGib"]).kv_tokens
+            assert tokens == pytest.approx(row["kvTokens"], rel=0.0005), (name, version)
+
+
+def _harvested(name: str) -> Row:
+    return next(row for row in json.loads(HARVESTED.read_text(encoding="utf-8")) if row["id"] == name)

@@ -53,8 +53,13 @@ def rotated_bytes(cache: str, head_dim: int) -> int:
     return size + size % 2
 
 
+def keeps_rotated(run: EngineRun) -> bool:
+    """Whether the cache is one of TurboQuant's."""
+    return (run.kv_cache_dtype or "") in _ROTATED
+
+
 def plain_layers(run: EngineRun, layers: int) -> int:
     """How many of a model's layers keep entries of 16 bits beside others of TurboQuant."""
-    if run.recurrent or (run.kv_cache_dtype or "") not in _ROTATED:
+    if run.recurrent or not keeps_rotated(run):
         return 0
     return 2 * min(_PLAIN_ENDS, layers // 2)

@@ -27,6 +27,7 @@ _PROMPT_BYTES, _PROMPTS_COUNTED_SINCE = 16, "0.26"
 FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
+_TOKEN_PIXELS = 28 * 28  # of Qwen2-VL and Qwen2.5-VL
 _USUAL_TOWER_GIB = 0.85
 # Over PCIe vLLM's own all-reduce takes two ranks (custom_all_reduce.py); more leave it to NCCL, in graphs too.
 CUSTOM_REDUCE_RANKS = 2
@@ -141,9 +142,11 @@ def encoder_gib(run: EngineRun) -> float:
 def _video_frames_gib(run: EngineRun) -> float:
     """Peak of the tower over the longest video, which grows with the longest request. Ranks divide about half of it."""
     frames = load_engine().video_frames
-    # An image has as many tokens as two frames.
-    pairs = min(frames.most, max(1, run.max_model_len // frames.tokens)) if run.video else 1
-    return frames.gib * pairs * (0.5 + 0.5 / run.tensor_parallel)
+    # An image has as many tokens as two frames, and fewer where its pixels are limited (models/qwen2_vl.py).
+    limited = frames.tokens if run.image_pixels is None else run.image_pixels // _TOKEN_PIXELS
+    tokens = max(1, min(frames.tokens, limited))
+    pairs = min(frames.most, max(1, run.max_model_len // tokens)) if run.video else 1
+    return frames.gib * tokens / frames.tokens * pairs * (0.5 + 0.5 / run.tensor_parallel)
 
 
 def _video_gib(run: EngineRun) -> float:

@@ -68,6 +68,8 @@ class _Options:
     model_runner_v2: bool | None = None  # VLLM_USE_V2_MODEL_RUNNER; None: what the version takes for the model
     estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False
+    whole_tower: bool = False  # each rank has all of it: --mm-encoder-tp-mode data
+    image_pixels: int | None = None  # of the largest image or frame, where --mm-processor-kwargs states it
     video: bool = True  # requests may have videos; --limit-mm-per-prompt switches them off
     speculative_tokens: int = 0
     draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers

@@ -20,6 +20,7 @@ from llm_d_gke.catalog.parameters import (
 from llm_d_gke.catalog.schema import Attention, Experts, Model, Part
 from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
 from llm_d_gke.planning.sizing.memory.allocator import rounded_bytes
+from llm_d_gke.planning.sizing.memory.cache_entries import keeps_rotated, plain_layers
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 
 # Kernels of experts in MXFP4 take widths in steps (vllm/model_executor/layers/fused_moe/oracle/mxfp4.py,
@@ -49,6 +50,13 @@ _TPU_BY_TORCH = "Gemma4Unified"
 # Since then the JAX implementation divides Gemma 4's towers over the devices (tpu_inference
 # models/jax/gemma4_mm.py, VIT_MODEL in 0.23.0 and not in 0.22.0): gemma-4-31B on four v6e logs 14.6 GiB.
 _TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
+
+# Classes without `supports_encoder_tp_data`, which fall back (vllm/config/model.py of 0.11.2 to 0.32.0).
+_TOWER_ALWAYS_DIVIDED = ("Gemma3", "Gemma4", "Mistral3")
+
+# Since then layers share these buffers (turboquant_attn.py of 0.26.0, issue 43357 for 0.21.0). Parts of a request:
+# tq_max_kv_splits_for_cuda_graph.
+_SCRATCH_OF_LAYERS, _SCRATCH_PARTS = ("0.20", "0.21"), 32
 
 # Prediction layers of these divide it (`fc` of qwen3_next_mtp.py and qwen3_5_mtp.py, `eh_proj` of nemotron_h_mtp.py in
 # 0.30.0); those of DeepSeek, GLM and others have it whole on every rank (deepseek_mtp.py, glm4_moe_mtp.py).
@@ -108,17 +116,44 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     # The embedding and the head are none of the layers that `make_layers` wraps.
     resident = max(0.0, layers * share - run.offloaded_gib * GIB)
     total = resident + _embedding_bytes(run, first=first, last=last) + _rotary(run)
-    if first and _loads_tower(run) and model.vision_gib is not None:
-        sharded = _sharded_tower(run)
-        divided = sharded / run.dense_parallel + 1 - sharded
-        # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
-        towers = model.vision_gib - (model.audio_gib if run.kind == "tpu" else 0.0)
-        total += towers * GIB * divided * plain / 2
+    if first:
+        total += tower_bytes(run)
+    total += scratch_bytes(run) * share
     if last:
         total += _draft(run)
         if run.drafting is not None:
             total += weights_gib(run.drafting) * GIB
     return (total + _lora(run) * share) / GIB
+
+
+def tower_bytes(run: EngineRun) -> float:
+    """Bytes of the towers for images and sound on one rank."""
+    if not _loads_tower(run) or run.model.vision_gib is None:
+        return 0.0
+    sharded = _sharded_tower(run)
+    divided = sharded / run.dense_parallel + 1 - sharded
+    # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
+    towers = run.model.vision_gib - (run.model.audio_gib if run.kind == "tpu" else 0.0)
+    return towers * GIB * divided * run.dtype_bytes / 2
+
+
+def scratch_bytes(run: EngineRun) -> float:
+    """Buffers that each layer with TurboQuant's cache has of its own, in 32 bits, and vLLM counts as weights.
+
+    Outputs of each part of a request, of each sequence and head, with their sum, and the whole: a layer of Llama 3.1
+    70B over two ranks takes 0.52 GiB with 1024 sequences (github.com/vllm-project/vllm/pull/40798).
+    """
+    since, before = _SCRATCH_OF_LAYERS
+    if not keeps_rotated(run) or not load_engine().has(run.version, since) or load_engine().has(run.version, before):
+        return 0.0
+    model, total = run.model, 0.0
+    for group in model.attention:
+        if group.recurrent:
+            continue
+        layers = group.layers - plain_layers(run, model.layers) * group.layers / model.layers
+        row = (_SCRATCH_PARTS + 1) * ((group.head_dim or model.head_dim) + 1)
+        total += layers * run.max_num_seqs * model.attention_heads / run.dense_parallel * row * 4
+    return total
 
 
 def _loads_tower(run: EngineRun) -> bool:
@@ -132,6 +167,8 @@ def _loads_tower(run: EngineRun) -> bool:
 
 
 def _sharded_tower(run: EngineRun) -> float:
+    if run.whole_tower and not run.model.architecture.startswith(_TOWER_ALWAYS_DIVIDED):
+        return 0.0
     since, sharded = _TPU_TOWER_DIVIDED
     jax = run.kind == "tpu" and run.model.architecture.startswith(_TPU_TOWER)
     return sharded if jax and load_engine().has(run.version, since) else run.model.vision_sharded
