@@ -82,8 +82,7 @@ def find_losses(steps: Iterable[PlannedStep], catalog: Catalog) -> list[Finding]
                 path=f"{step.type} {step.name}",
                 value="replaced" if step.operation == "replace" else "deleted",
                 rule=f"this update would delete {loss}",
-                fix=f"{_before(step)} add {{id: {_RULE}, reason: ...}} to llm-d:acknowledge"
-                " for this one update; otherwise undo the change that causes it",
+                fix=_fix(step),
             )
     return list(findings.values())
 
@@ -104,6 +103,20 @@ def _loss(step: PlannedStep, charts: set[str]) -> str | None:
     if step.type in _DATA:
         return f"a {_DATA[step.type]} with its data"
     return None
+
+
+def _fix(step: PlannedStep) -> str:
+    if step.type == _CLUSTER and step.operation != "delete":
+        # Its objects are deleted last, by a provider that no longer reaches it, and every later update fails as well.
+        return (
+            "once the data are copied, destroy the stack with the settings before, and run up with these: an update"
+            " would end with `configured Kubernetes cluster is unreachable`, because Pulumi deletes the objects of the"
+            " old cluster after the cluster; otherwise undo the change that causes it"
+        )
+    return (
+        f"{_before(step)} add {{id: {_RULE}, reason: ...}} to llm-d:acknowledge for this one update; otherwise undo the"
+        " change that causes it"
+    )
 
 
 def _before(step: PlannedStep) -> str:

@@ -53,7 +53,10 @@ def test_a_deletion_with_data_is_an_error(what: str, operation: str) -> None:
     assert finding.id == "LLMD-PREFLIGHT-DELETES"
     assert finding.severity is Severity.ERROR
     assert f"would delete {what}" in finding.rule
-    assert "add {id: LLMD-PREFLIGHT-DELETES, reason: ...} to llm-d:acknowledge for this one update" in finding.fix
+    acknowledge = "add {id: LLMD-PREFLIGHT-DELETES, reason: ...} to llm-d:acknowledge for this one update"
+    replaced = what == "the cluster" and operation != "delete"
+    assert (acknowledge in finding.fix) is not replaced
+    assert ("destroy the stack with the settings before" in finding.fix) is replaced
     assert ("only this stack has objects" in finding.fix) is ("kind" in what)
     assert ("data are copied" in finding.fix) is ("kind" not in what)
 
