@@ -85,7 +85,7 @@ class Bootstrap(pulumi.ComponentResource):
         deploy = self._account(
             "deploy",
             "pulumi up and destroy",
-            [self._in_environment(environment) for environment in settings.environments],
+            self._subjects(*(f"environment:{environment}" for environment in settings.environments)),
             (*DEPLOY_ROLES, *(STACK_ACCOUNT_ROLES if settings.stack_accounts else ())),
             state=_WRITE_STATE,
             key=_ENCRYPT,
@@ -95,7 +95,7 @@ class Bootstrap(pulumi.ComponentResource):
         drift = self._account(
             "drift",
             "looks for drift of the main branch's stacks",
-            [self._subject(f"ref:refs/heads/{settings.branch}")],
+            self._subjects(f"ref:refs/heads/{settings.branch}"),
             READ_ROLES,
             state=_WRITE_STATE,
             key=_DECRYPT,
@@ -103,7 +103,7 @@ class Bootstrap(pulumi.ComponentResource):
         preview = self._account(
             "preview",
             "previews pull requests",
-            [self._subject("pull_request")],
+            self._subjects("pull_request"),
             READ_ROLES,
             state=_READ_STATE,
             key=_DECRYPT if settings.preview_decrypts else None,
@@ -208,9 +208,8 @@ class Bootstrap(pulumi.ComponentResource):
             "pool", workload_identity_pool_id="github", display_name="GitHub", opts=self._opts
         )
         # An account that may push a branch may name any environment in a workflow there.
-        others = [self._subject("pull_request")]
-        if _REVIEW in settings.environments:
-            others.append(self._in_environment(_REVIEW))
+        review = [f"environment:{_REVIEW}"] if _REVIEW in settings.environments else []
+        others = self._subjects("pull_request", *review)
         conditions = (
             f"assertion.repository == '{settings.repository}'",
             f"assertion.repository_id == '{settings.repository_id}'",
@@ -227,12 +226,14 @@ class Bootstrap(pulumi.ComponentResource):
         )
         return pool, provider
 
-    def _subject(self, job: str) -> str:
-        """The subject of GitHub's tokens for one kind of job."""
-        return f"repo:{self._settings.repository}:{job}"
-
-    def _in_environment(self, environment: str) -> str:
-        return self._subject(f"environment:{environment}")
+    def _subjects(self, *jobs: str) -> list[str]:
+        """The subjects of GitHub's tokens for kinds of jobs, in both forms: repositories that are created, renamed or
+        moved since 15 July 2026 have the numbers of owner and repository in it, and others may opt in at any time
+        (github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens)."""
+        settings = self._settings
+        owner, _, name = settings.repository.partition("/")
+        numbered = f"{owner}@{settings.owner_id}/{name}@{settings.repository_id}"
+        return [f"repo:{repository}:{job}" for repository in (settings.repository, numbered) for job in jobs]
 
     def _account(
         self, name: str, purpose: str, subjects: Sequence[str], roles: Sequence[str], *, state: str, key: str | None

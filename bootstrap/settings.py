@@ -24,6 +24,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "location": ("a region, or a group of regions such as us", "us-central1"),
     "repository": ("a repository of GitHub as OWNER/NAME, without https://github.com/", "my-org/llm-d"),
     "repositoryId": ("the repository's number, which gh api repos/OWNER/NAME --jq .id prints", "123456789"),
+    "ownerId": ("the number of the repository's owner, which gh api repos/OWNER/NAME --jq .owner.id prints", "12345678"),
     "environments": (
         "a list of GitHub environments, one or more, whose names have letters, digits, dashes and underscores only",
         "staging",
@@ -44,6 +45,8 @@ class BootstrapSettings(BaseModel):
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")]
     # A name that its owner gives up can be another's; the number cannot.
     repository_id: Annotated[str, Field(pattern=r"^[0-9]+$")]
+    # In the subjects of tokens of repositories that GitHub has created since 15 July 2026.
+    owner_id: Annotated[str, Field(pattern=r"^[0-9]+$")]
     environments: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...], Field(min_length=1)]
     branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")] = "main"
     preview_decrypts: bool = False

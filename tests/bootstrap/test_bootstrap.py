@@ -23,6 +23,7 @@ CONFIG: dict[str, Any] = {
     "location": "europe-west4",
     "repository": "my-org/llm-d",
     "repositoryId": "4711",
+    "ownerId": "42",
     "environments": ["staging", "production"],
 }
 
@@ -78,7 +79,8 @@ class TestFederation:
         [provider] = graph().by_type("gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider")
         assert provider["attributeCondition"] == (
             "assertion.repository == 'my-org/llm-d' && assertion.repository_id == '4711'"
-            " && (assertion.ref == 'refs/heads/main' || assertion.sub in ['repo:my-org/llm-d:pull_request'])"
+            " && (assertion.ref == 'refs/heads/main' || assertion.sub in"
+            " ['repo:my-org/llm-d:pull_request', 'repo:my-org@42/llm-d@4711:pull_request'])"
         )
         assert provider["oidc"]["issuerUri"] == "https://token.actions.githubusercontent.com"
         assert provider["attributeMapping"]["google.subject"] == "assertion.sub"
@@ -89,7 +91,8 @@ class TestFederation:
             "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
         )
         assert provider["attributeCondition"].rpartition(" in ")[2] == (
-            "['repo:my-org/llm-d:pull_request', 'repo:my-org/llm-d:environment:review'])"
+            "['repo:my-org/llm-d:pull_request', 'repo:my-org/llm-d:environment:review',"
+            " 'repo:my-org@42/llm-d@4711:pull_request', 'repo:my-org@42/llm-d@4711:environment:review'])"
         )
 
     def test_the_environment_of_reviews_is_the_workflow_s(self) -> None:
@@ -97,10 +100,16 @@ class TestFederation:
         assert {job["environment"] for job in review["jobs"].values()} == {"review"}
 
     def test_each_account_is_for_one_kind_of_job(self) -> None:
-        assert {account: jobs(graph(), account) for account in ("deploy", "drift", "preview")} == {
-            "deploy": {"repo:my-org/llm-d:environment:staging", "repo:my-org/llm-d:environment:production"},
-            "drift": {"repo:my-org/llm-d:ref:refs/heads/main"},
-            "preview": {"repo:my-org/llm-d:pull_request"},
+        """In the subjects of older repositories, and in those with numbers that GitHub gives newer ones."""
+        jobs_of = {
+            "deploy": ("environment:staging", "environment:production"),
+            "drift": ("ref:refs/heads/main",),
+            "preview": ("pull_request",),
+        }
+        repositories = ("repo:my-org/llm-d", "repo:my-org@42/llm-d@4711")
+        assert {account: jobs(graph(), account) for account in jobs_of} == {
+            account: {f"{repository}:{job}" for repository in repositories for job in kinds}
+            for account, kinds in jobs_of.items()
         }
 
     def test_no_account_has_a_key_that_could_leak(self) -> None:
@@ -260,6 +269,7 @@ def test_a_name_that_would_change_a_condition_is_refused(name: str, value: objec
         "location": CONFIG["location"],
         "repository": CONFIG["repository"],
         "repository_id": CONFIG["repositoryId"],
+        "owner_id": CONFIG["ownerId"],
         "environments": ("staging",),
     }
     with pytest.raises(ValueError, match=name):

@@ -41,6 +41,7 @@ _BOOTSTRAP = {
     "location": "europe-west4",
     "repository": "my-org/llm-d",
     "repositoryId": "4711",
+    "ownerId": "42",
     "environments": '["staging", "production"]',
 }
 
