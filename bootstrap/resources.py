@@ -32,7 +32,11 @@ _ISSUER = "https://token.actions.githubusercontent.com"
 # Of the account that runs `pulumi up` and `destroy`; llm_d_gke/operations/preflight names the same.
 DEPLOY_ROLES = (
     "roles/compute.networkAdmin",
+    # Cloud Armor's policies, of gateway.limits on Google's load balancers.
+    "roles/compute.securityAdmin",
     "roles/container.admin",
+    "roles/monitoring.alertPolicyEditor",
+    "roles/monitoring.dashboardEditor",
     "roles/serviceusage.serviceUsageAdmin",
 )
 _USE_ACCOUNT = "roles/iam.serviceAccountUser"
@@ -51,6 +55,7 @@ READ_ROLES = (
     "roles/compute.viewer",
     "roles/container.viewer",
     "roles/iam.securityReviewer",
+    "roles/monitoring.viewer",
     "roles/serviceusage.serviceUsageViewer",
 )
 _DECRYPT = "roles/cloudkms.cryptoKeyDecrypter"

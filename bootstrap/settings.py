@@ -24,7 +24,10 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "location": ("a region, or a group of regions such as us", "us-central1"),
     "repository": ("a repository of GitHub as OWNER/NAME, without https://github.com/", "my-org/llm-d"),
     "repositoryId": ("the repository's number, which gh api repos/OWNER/NAME --jq .id prints", "123456789"),
-    "ownerId": ("the number of the repository's owner, which gh api repos/OWNER/NAME --jq .owner.id prints", "12345678"),
+    "ownerId": (
+        "the number of the repository's owner, which gh api repos/OWNER/NAME --jq .owner.id prints",
+        "12345678",
+    ),
     "environments": (
         "a list of GitHub environments, one or more, whose names have letters, digits, dashes and underscores only",
         "staging",

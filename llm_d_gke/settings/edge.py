@@ -97,7 +97,13 @@ class JwtAuth(Settings):
 
     kind: Literal["jwt"]
     issuer: Annotated[HttpsUrl, Field(description="Issuer, as the tokens' claim `iss` has it.")]
-    jwks_uri: Annotated[HttpsUrl, Field(description="Address of the issuer's public keys.")]
+    jwks_uri: Annotated[
+        HttpsUrl,
+        Field(
+            description="Address of the issuer's public keys: `jwks_uri` of its /.well-known/openid-configuration.",
+            examples=["https://accounts.example.com/jwks.json"],
+        ),
+    ]
     audiences: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
         listed_once(),
@@ -111,6 +117,13 @@ class JwtAuth(Settings):
 
     @model_validator(mode="after")
     def _names_keys(self) -> Self:
+        if self.jwks_uri.rstrip("/") == self.issuer.rstrip("/"):
+            raise refusal(
+                "LLMD-JWKS-DISCOVERY",
+                f"jwksUri is {self.jwks_uri}, the issuer itself, and has no keys",
+                f"open {self.issuer.rstrip('/')}/.well-known/openid-configuration, and use the address that it has as"
+                " jwks_uri",
+            )
         if "/.well-known/openid-" in self.jwks_uri or "/.well-known/oauth-" in self.jwks_uri:
             raise refusal(
                 "LLMD-JWKS-DISCOVERY",

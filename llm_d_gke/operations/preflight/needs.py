@@ -203,6 +203,7 @@ def _permissions(plan: StackPlan) -> set[str]:
         or (keys is not None and keys.secret_manager is not None),
         "dashboard": plan.monitoring.dashboard is not None,
         "alerts": bool(plan.monitoring.alerts),
+        "throttle": plan.gateway.edge.throttle is not None,
         "grant": node_account or keda,
     }
     return {permission for part, needed in parts.items() if needed for permission in by_part[part]}

@@ -42,3 +42,10 @@ def test_a_stack_that_scales_in_an_existing_cluster_may_grant_a_role() -> None:
     assert may(scaling)
     assert not may(scaling | {"platform.keda.existing": True})
     assert may(existing_cluster())
+
+
+def test_limits_of_google_s_load_balancers_are_a_policy_of_cloud_armor() -> None:
+    """No role of networks has its permission."""
+    create, limits = "compute.regionSecurityPolicies.create", {"gateway.limits.requestsPerMinute": 60}
+    assert create in needs_of(plan_of("gpu", limits), load()).permissions
+    assert create not in needs_of(plan_of("gpu"), load()).permissions

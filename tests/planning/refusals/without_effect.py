@@ -9,6 +9,8 @@ from llm_d_gke.planning.setting_errors.validation import short
 from tests.planning.refusals.case import Wrong
 from tests.stacks import existing_cluster
 
+_ISSUER = "https://accounts.example.com"
+
 _NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
 _KEY = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
 _LINK = "projects/some-host-project/regions/europe-west4/subnetworks/nodes"
@@ -135,28 +137,23 @@ WITHOUT_EFFECT = (
         rule="need a subnet each",
         fix="name the region's proxy-only subnet",
     ),
-    Wrong(
-        id="LLMD-JWKS-DISCOVERY",
-        name="description of a provider in place of its keys",
-        changes={
-            "gateway.implementation": "istio",
-            "gateway.auth": {
-                "kind": "jwt",
-                "issuer": "https://accounts.example.com",
-                "jwksUri": "https://accounts.example.com/.well-known/openid-configuration",
-                "audiences": ["a"],
+    *(
+        Wrong(
+            id="LLMD-JWKS-DISCOVERY",
+            name=f"{what} in place of its keys",
+            changes={
+                "gateway.implementation": "istio",
+                "gateway.auth": {"kind": "jwt", "issuer": _ISSUER, "jwksUri": address, "audiences": ["a"]},
             },
-        },
-        path="gateway.auth",
-        value=short(
-            {
-                "kind": "jwt",
-                "issuer": "https://accounts.example.com",
-                "jwksUri": "https://accounts.example.com/.well-known/openid-configuration",
-            }
-        ),
-        rule="has no keys",
-        fix="as jwks_uri",
+            path="gateway.auth",
+            value=short({"kind": "jwt", "issuer": _ISSUER, "jwksUri": address}),
+            rule="has no keys",
+            fix="as jwks_uri",
+        )
+        for what, address in (
+            ("description of a provider", f"{_ISSUER}/.well-known/openid-configuration"),
+            ("a provider", f"{_ISSUER}/"),
+        )
     ),
     Wrong(
         id="LLMD-PROJECT-PLACEHOLDER",
