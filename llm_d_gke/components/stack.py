@@ -218,6 +218,7 @@ class InferenceStack(pulumi.ComponentResource):
         services = ProjectServices(plan.project, plan.services, opts)
         network = InferenceNetwork(plan.network, plan.project, services, opts)
         cluster = InferenceCluster(plan.cluster, plan.project, network.resources, services, opts)
+        network.create_proxies(cluster.resources.provider)
         pools = NodePools(plan.cpu_pool, plan.accelerator_pools, cluster.resources, opts)
         membership = plan.gateway.fleet
         fleet = FleetMembership(membership, cluster.resources, services, opts) if membership is not None else None
@@ -280,17 +281,16 @@ class InferenceStack(pulumi.ComponentResource):
     def _gateway(
         self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
     ) -> InferenceGateway | FleetGateway:
-        plan = self.plan.gateway
+        plan, network = self.plan.gateway, infrastructure.network.resources
         depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
         if plan.fleet is not None:
-            depends_on += [*infrastructure.fleet, *infrastructure.network.resources.proxies]
-            return FleetGateway(plan, plan.fleet, platform.scope, depends_on)
+            depends_on += [*infrastructure.fleet, *network.proxies]
+            return FleetGateway(plan, plan.fleet, network.proxies, platform.scope, depends_on)
         if plan.implementation == "istio":
             # Istio's controller programs the Gateway, and deletes the Gateway's Service on destroy.
             depends_on += platform.controllers
-        return InferenceGateway(
-            plan, infrastructure.network.resources, infrastructure.services, platform.scope, depends_on
-        )
+        provider = infrastructure.cluster.resources.provider
+        return InferenceGateway(plan, network, infrastructure.services, provider, platform.scope, depends_on)
 
     def _direct_models(
         self,

@@ -169,6 +169,13 @@ class TestTheWayIn:
         assert set(options.replace_with) == {either.one(ADDRESS).urn, either.one(SUBNET, "proxies").urn}
         assert options.delete_before_replace
 
+    def test_gateways_have_their_provider_before_what_they_are_replaced_with(self, either: Graph) -> None:
+        """Pulumi deletes them before it is replaced, and knows only providers that were registered by then."""
+        gateway = either.one(GATEWAY)
+        provider = either.one(PROVIDER).urn
+        assert gateway.provider == provider
+        assert [urn for urn in gateway.options.replace_with if not either.depends(urn, provider)] == []
+
     def test_a_reserved_address_of_others_replaces_no_gateway(self) -> None:
         gateway = graph_of("gpu", {"gateway.existingAddress": "theirs"}).one(GATEWAY)
         assert [urn.rpartition("::")[2] for urn in gateway.options.replace_with] == ["proxies"]

@@ -48,14 +48,14 @@ class InferenceNetwork(Component):
             nodes = self.instance.text(plan.subnet.name)
             subnetwork = pulumi.Output.concat(base, f"/regions/{plan.region}/subnetworks/", nodes)
             ready = []
-        proxies = list(self._proxies(plan, network, services)) if plan.create_proxy_subnet else []
+        self._plan, self._services = plan, services
         self.resources = NetworkResources(
             network=network,
             subnetwork=subnetwork,
             pod_range=self.instance.text(plan.subnet.pod_range),
             service_range=self.instance.text(plan.subnet.service_range),
             ready=ready,
-            proxies=proxies,
+            proxies=[],
         )
         self.register_outputs({"network": network, "subnetwork": subnetwork})
 
@@ -104,9 +104,16 @@ class InferenceNetwork(Component):
             )
         return network.id, nodes.id, ready
 
-    def _proxies(
-        self, plan: NetworkPlan, network: pulumi.Output[str], services: ProjectServices
-    ) -> Iterator[gcp.compute.Subnetwork]:
+    def create_proxies(self, provider: pulumi.ProviderResource) -> None:
+        """Create the proxy-only subnets, which a Gateway has to be deleted before.
+
+        `provider` is the one of Gateways: Pulumi can delete them for a subnet that is replaced only if it knows their
+        provider by then (findResourcesReplacedWith in pkg/resource/deploy/step_generator.go of Pulumi 3.259.0).
+        """
+        if self._plan.create_proxy_subnet:
+            self.resources.proxies.extend(self._proxies(self._plan, provider))
+
+    def _proxies(self, plan: NetworkPlan, provider: pulumi.Resource) -> Iterator[gcp.compute.Subnetwork]:
         others = [(f"proxies-{other.region}", other.name, other.region, other.cidr) for other in plan.other_proxies]
         own = ("proxies", plan.proxy_subnet, plan.region, plan.proxy_cidr)
         for logical_name, name, region, cidr in (own, *others):
@@ -115,7 +122,7 @@ class InferenceNetwork(Component):
                 name=name,
                 # Subnets of a Shared VPC belong to its host project.
                 project=plan.project,
-                network=network,
+                network=self.resources.network,
                 region=region,
                 ip_cidr_range=cidr,
                 purpose=plan.proxy_purpose,
@@ -123,7 +130,7 @@ class InferenceNetwork(Component):
                 # The provider would patch a changed purpose, as when a stack joins a fleet. Google documents patches of
                 # `role` only, and a region of a VPC has one active subnet of either purpose.
                 opts=pulumi.ResourceOptions.merge(
-                    child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+                    child(self, depends_on=[*self._services.services, provider], timeouts=SLOW_DELETE),
                     pulumi.ResourceOptions(replace_on_changes=["purpose"], delete_before_replace=True),
                 ),
             )

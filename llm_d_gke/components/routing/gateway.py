@@ -47,6 +47,8 @@ from llm_d_gke.planning.plan.routing import HTTP_PORT, FleetPlan, GatewayPlan, R
 
 EPHEMERAL = "networking.gke.io/ephemeral-ipv4-address"
 
+_OWN, _OF_FLEET = "llm-d:gateway:InferenceGateway", "llm-d:gateway:FleetGateway"
+
 # A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
@@ -65,11 +67,12 @@ class InferenceGateway(Component):
         plan: GatewayPlan,
         network: NetworkResources,
         services: ProjectServices,
+        provider: pulumi.ProviderResource,
         scope: ClusterScope,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:InferenceGateway", "gateway", scope.opts)
-        reserved = self._address(plan, scope.project, network, services)
+        super().__init__(_OWN, "gateway", _also_called(_OF_FLEET, scope.opts))
+        reserved = self._address(plan, scope.project, network, [*services.services, provider])
         self.address = reserved.address
         gke_managed = plan.implementation == "gke"
         self.guards = create_gateway_guards(self, plan, scope, [*services.services, *depends_on])
@@ -92,15 +95,11 @@ class InferenceGateway(Component):
             metadata=metadata(plan.name, scope.namespace, annotations=wait_for("condition=Programmed")),
             # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
-            opts=pulumi.ResourceOptions.merge(
-                child(self, depends_on=[reserved, *services.services, *depends_on], timeouts=_TIMEOUTS),
-                # Another controller does not remove what that of the old class made. And Google deletes no address or
-                # subnet that a load balancer uses, so the Gateway goes before one that is replaced.
-                pulumi.ResourceOptions(
-                    delete_before_replace=True,
-                    replace_on_changes=["spec.gatewayClassName"],
-                    replace_with=[*([reserved] if plan.create_address else []), *network.proxies],
-                ),
+            opts=_gateway_options(
+                self,
+                [reserved, *services.services, *depends_on],
+                # Google deletes no address or subnet that a load balancer uses: the Gateway goes before it is replaced.
+                [*([reserved] if plan.create_address else []), *network.proxies],
             ),
         )
         self.ready = [self.gateway]
@@ -136,8 +135,9 @@ class InferenceGateway(Component):
         )
 
     def _address(
-        self, plan: GatewayPlan, project: str, network: NetworkResources, services: ProjectServices
+        self, plan: GatewayPlan, project: str, network: NetworkResources, depends_on: Sequence[pulumi.Resource]
     ) -> gcp.compute.Address:
+        """The address. It depends on the Gateway's provider as the proxy-only subnets do."""
         if not plan.create_address:
             identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
             return gcp.compute.Address.get(named("existing", self), identifier, opts=child(self))
@@ -149,7 +149,7 @@ class InferenceGateway(Component):
             # Addresses of this purpose can be shared by the forwarding rules of several ports.
             purpose=None if plan.external else "SHARED_LOADBALANCER_VIP",
             subnetwork=None if plan.external else network.subnetwork,
-            opts=child(self, depends_on=services.services),
+            opts=child(self, depends_on=depends_on),
         )
 
 
@@ -165,9 +165,14 @@ class FleetGateway(Component):
     guards: list[pulumi.Resource]
 
     def __init__(
-        self, plan: GatewayPlan, fleet: FleetPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
+        self,
+        plan: GatewayPlan,
+        fleet: FleetPlan,
+        proxies: Sequence[pulumi.Resource],
+        scope: ClusterScope,
+        depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        super().__init__("llm-d:gateway:FleetGateway", "gateway", scope.opts)
+        super().__init__(_OF_FLEET, "gateway", _also_called(_OWN, scope.opts))
         self.address, self.guards = pulumi.Output.from_input(""), []
         self.ready = []
         if fleet.config:
@@ -181,10 +186,32 @@ class FleetGateway(Component):
                     "gateway",
                     spec,
                     metadata=metadata(plan.name, scope.namespace, annotations=wait_for("condition=Programmed")),
-                    opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
+                    opts=_gateway_options(self, depends_on, proxies),
                 )
             )
         self.register_outputs({})
+
+
+def _also_called(other: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """Options of the component of a Gateway that takes over the objects of the other one, which have the same names."""
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=other)]))
+
+
+def _gateway_options(
+    parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource], replaced_after: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
+    """Options of a Gateway that is deleted before it, or what it needs of `replaced_after`, is replaced.
+
+    The controller of its old class removes what it made only for a Gateway that is deleted.
+    """
+    return pulumi.ResourceOptions.merge(
+        child(parent, depends_on=depends_on, timeouts=_TIMEOUTS),
+        pulumi.ResourceOptions(
+            delete_before_replace=True,
+            replace_on_changes=["spec.gatewayClassName"],
+            replace_with=list(replaced_after),
+        ),
+    )
 
 
 class InferenceRoute(Component):
