@@ -159,7 +159,7 @@ class TestOrder:
         script = files[Path("2-cluster.sh")]
         programmed = script.index("--for=condition=Programmed")
         servers = script.index("rollout status deployment.apps/gemma-2b-it-vllm")
-        routes = script.index(str(next(path.parent for path in files if path.name.startswith("httproute-"))))
+        routes = script.index(str(next(path.parent for path in files if path.name.startswith("httproute."))))
         assert programmed < servers < routes
 
     def test_charts_come_before_objects_of_their_kinds(self) -> None:
