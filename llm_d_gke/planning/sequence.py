@@ -331,19 +331,19 @@ def _plan_monitoring(foundation: _Foundation, models: Sequence[ModelPlan], clust
 
 
 def _plan_cost(foundation: _Foundation, models: Sequence[ModelPlan]) -> CostPlan:
-    """Dollars of all nodes and pods, and of the fewest where their number follows the load."""
+    """Dollars of all nodes and pods, and of the fewest, which run without a request."""
 
     def busy(*, scaled_down: bool = False) -> list[tuple[NodePoolPlan, int]]:
         return [node for site, pools in foundation.pools for node in busy_nodes(site, pools, scaled_down=scaled_down)]
 
-    follows_load = any(server.scaling is not None for model in models for server in model.servers)
     return plan_cost(
         foundation.ctx,
         foundation.cpu_pool,
         busy(),
         [model.capacity for model in models],
         sum(model.picker.replicas for model in models),
-        busy(scaled_down=True) if follows_load else None,
+        busy(scaled_down=True),
+        follows_load=any(server.scaling is not None for model in models for server in model.servers),
     )
 
 

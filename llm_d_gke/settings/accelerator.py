@@ -13,7 +13,7 @@ class NodeCount(Settings):
     """Autoscaling bounds of a node pool, in nodes over all its zones."""
 
     min: Annotated[
-        int, Field(ge=0, le=1000, description="Nodes that are always there; 0 lets the pool go to nothing.")
+        int, Field(ge=0, le=1000, description="Nodes that are always there; 0: none while no replica runs.")
     ] = 0
     max: Annotated[int, Field(ge=1, le=1000, description="Most nodes the autoscaler may add.")] = 1
 

@@ -160,13 +160,6 @@ def test_findings_of_a_stack_file_name_its_lines() -> None:
     assert [finding.place for finding in mistyped.value.findings if "replicas" in finding.path] == ["-c"]
 
 
-def test_an_idle_stack_pays_for_no_accelerator() -> None:
-    idle, running = costs(plan_of("gpu"))["accelerator nodes"]
-    assert idle == 0
-    assert running is not None
-    assert running > 0
-
-
 def test_a_brought_cluster_is_not_paid_twice() -> None:
     assert "control plane" not in costs(plan_of("gpu", existing_cluster()))
     assert "control plane" in costs(plan_of("gpu"))

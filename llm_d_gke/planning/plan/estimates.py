@@ -185,8 +185,8 @@ class CapacityPlan:
 class CostLine:
     """One component by the hour. None: no price is known.
 
-    `running`: every replica serves. `idle`: pools at their minimum. `paused`: no model server and no accelerator node.
-    `most`: every pool at its largest.
+    `running`: every replica serves. `idle`: no request comes, so that the fewest replicas run; each pool keeps its
+    minimum. `paused`: no model server and no accelerator node. `most`: every pool at its largest.
     """
 
     name: str
@@ -237,7 +237,8 @@ class UnitCost:
 class CostPlan:
     """`date` is of the oldest price in it, empty without any.
 
-    `scaled_down`: an hour with the fewest replicas of each model, None where their number does not follow the load.
+    `scaled_down`: the idle hour, with the fewest replicas of each model; None where their number does not follow the
+    load.
     """
 
     lines: tuple[CostLine, ...]

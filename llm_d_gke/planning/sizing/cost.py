@@ -6,7 +6,6 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.price_entries import Price
@@ -43,16 +42,19 @@ def plan_cost(
     pools: Sequence[tuple[NodePoolPlan, int]],
     capacities: Sequence[CapacityPlan | None],
     pickers: int,
-    scaled_down: Sequence[tuple[NodePoolPlan, int]] | None = None,
+    fewest: Sequence[tuple[NodePoolPlan, int]],
+    *,
+    follows_load: bool,
 ) -> CostPlan:
     """`pools` are the accelerator pools, each with the nodes that all its replicas take; `pickers` pods are scraped.
 
-    `capacities` are those of the models; the cost of a million requests is known only with all of them. `scaled_down`
-    are the pools with the nodes that the fewest replicas take, where their number follows the load.
+    `capacities` are those of the models; the cost of a million requests is known only with all of them. `fewest` are
+    the same pools, each with the nodes that run without a request: those of the fewest replicas, and at least the
+    pool's minimum. `follows_load`: some model's number of replicas does.
     """
     check_prices(ctx)
     prices = prices_of(ctx)
-    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
+    bill = _Bill(ctx, prices, cpu_pool, pools, fewest, pickers)
     lines = tuple(line for line in bill.lines() if line is not None)
     chosen = {billed(pool.provisioning) for pool, _ in pools}
     alternatives = tuple(
@@ -64,7 +66,7 @@ def plan_cost(
         units=_unit_cost(total((line.name, line.running) for line in lines), capacities),
         date=str(min(bill.dates)) if bill.dates else "",
         choices=bill.choices(lines),
-        scaled_down=None if scaled_down is None else _running_cost(ctx, prices, cpu_pool, scaled_down, pickers),
+        scaled_down=total((line.name, line.idle) for line in lines) if follows_load else None,
     )
     check_budget(ctx, cost, cpu_pool, pools)
     return cost
@@ -77,25 +79,13 @@ def _is_sold(ctx: PlanContext, way: Provisioning) -> bool:
     return way != "flex-start" or ctx.accelerator.flex_start
 
 
-def _running_cost(
-    ctx: PlanContext,
-    prices: Prices,
-    cpu_pool: NodePoolPlan,
-    pools: Sequence[tuple[NodePoolPlan, int]],
-    pickers: int,
-) -> Total:
-    """The hourly cost with the fewest replicas of each model."""
-    bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx, scaled_down=True))
-    return total((line.name, line.running) for line in bill.lines() if line is not None)
-
-
-def _servers(ctx: PlanContext, *, scaled_down: bool = False) -> int:
-    """Model servers of all stages."""
+def _servers(ctx: PlanContext, *, fewest: bool = False) -> int:
+    """Model servers of all stages: the most, or the fewest."""
     stages = [stage for model in ctx.settings.models for stage in (model, model.prefill) if stage is not None]
     return sum(
         stage.replicas
         if stage.autoscaling is None
-        else (stage.autoscaling.minimum if scaled_down else stage.autoscaling.maximum)
+        else (stage.autoscaling.minimum if fewest else stage.autoscaling.maximum)
         for stage in stages
     )
 
@@ -108,8 +98,8 @@ class _Bill:
     prices: Prices
     cpu_pool: NodePoolPlan
     pools: Sequence[tuple[NodePoolPlan, int]]
+    fewest: Sequence[tuple[NodePoolPlan, int]]
     pickers: int
-    servers: int
     dates: list[datetime.date] = field(default_factory=list)
 
     @property
@@ -139,17 +129,18 @@ class _Bill:
         for pool, busy in self.pools:
             nodes[pool.machine_type] += busy
         parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
-        idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
+        idle = sum(low for _, low in self.fewest)
         prices = [self.node(pool, billed(pool.provisioning)) for pool, _ in self.pools]
         bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
         dates = [str(price.date) for price in prices if price is not None]
         return CostLine(
             name=ACCELERATORS,
             running=running,
-            idle=self._sum([(self._hourly(pool, billed(pool.provisioning)), pool.min_nodes) for pool, _ in self.pools]),
+            idle=self._sum([(self._hourly(pool, billed(pool.provisioning)), low) for pool, low in self.fewest]),
             paused=0.0,
             most=self._sum([(self._highest_hourly(pool), pool.max_nodes) for pool, _ in self.pools]),
-            note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
+            note=f"{' and '.join(parts)}, {bought}"
+            + (f"; {idle} when idle" if idle != sum(nodes.values()) else "")
             + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
         )
 
@@ -179,7 +170,7 @@ class _Bill:
     def autopilot_lines(self) -> tuple[CostLine, CostLine]:
         """What Autopilot bills in place of CPU nodes, and on top of accelerator nodes."""
         premium = self._item("autopilot-premium")
-        busy, most = sum(n for _, n in self.pools), sum(pool.max_nodes for pool, _ in self.pools)
+        most = sum(pool.max_nodes for pool, _ in self.pools)
 
         def of(nodes: int) -> float | None:
             return None if premium is None else round(premium * nodes, 4)
@@ -187,8 +178,8 @@ class _Bill:
         return (
             CostLine(
                 name="Autopilot premium",
-                running=of(busy),
-                idle=0.0,
+                running=of(sum(n for _, n in self.pools)),
+                idle=of(sum(low for _, low in self.fewest)),
                 paused=0.0,
                 most=of(most),
                 note="on top of each accelerator node; llm-d:prices.items.autopilot-premium sets it for one node",
@@ -215,7 +206,7 @@ class _Bill:
         if self.ctx.settings.cluster.private_nodes or self.ctx.settings.cluster.existing is not None:
             return self._constant("addresses", gateway, "the load balancer's, which costs nothing while it is used")
         price, cpu = self._item("static-address"), self.cpu_nodes
-        busy, low = sum(n for _, n in self.pools), sum(pool.min_nodes for pool, _ in self.pools)
+        busy, low = sum(n for _, n in self.pools), sum(n for _, n in self.fewest)
 
         def of(nodes: int) -> float | None:
             return None if price is None or gateway is None else round(gateway + price * (cpu + nodes), 4)
@@ -232,21 +223,17 @@ class _Bill:
             {*(() if autopilot else (self.cpu_pool.disk_type,)), *(pool.disk_type for pool, _ in self.pools)}
         )
 
-        def of(when: Literal["running", "idle", "paused"]) -> float | None:
-            nodes = [
-                {"running": busy, "idle": pool.min_nodes, "paused": 0}[when] for pool, busy in self.pools
-            ]  # one count for each pool
-            parts = [(self._disk(pool), n) for (pool, _), n in zip(self.pools, nodes, strict=True)]
-            return self._sum([(cpu, self.cpu_nodes), *parts])
+        def of(pools: Sequence[tuple[NodePoolPlan, int]]) -> float | None:
+            return self._sum([(cpu, self.cpu_nodes), *((self._disk(pool), n) for pool, n in pools)])
 
         note = f"{' and '.join(types)}, at the prices of us-central1"
         parts = [(cpu, max(self.cpu_nodes, self.cpu_pool.max_nodes))]
         parts += [(self._disk(pool), pool.max_nodes) for pool, _ in self.pools]
         return CostLine(
             name="boot disks",
-            running=of("running"),
-            idle=of("idle"),
-            paused=of("paused"),
+            running=of(self.pools),
+            idle=of(self.fewest),
+            paused=of([]),
             most=self._sum(parts),
             note=note,
         )
@@ -255,15 +242,13 @@ class _Bill:
         """Samples of Managed Service for Prometheus: series of each scraped pod, once an interval."""
         price, series = self._item("metrics-samples"), load_engine().metrics.series
         scrapes = 3600 / self.ctx.settings.monitoring.interval_seconds
-        servers = self.servers
+        servers, low = _servers(self.ctx), _servers(self.ctx, fewest=True)
 
         def of(servers: int) -> float | None:
             samples = (servers * series["server"] + self.pickers * series["picker"]) * scrapes
             return None if price is None else round(samples / 1e6 * price, 4)
 
         note = f"metric samples: about {series['server']} series a model server, {series['picker']} a picker"
-        # Idle pods of a paused or empty pool are not scraped.
-        low = min(servers, sum(pool.min_nodes for pool, _ in self.pools))
         # A larger pool runs no further servers.
         return CostLine(name="monitoring", running=of(servers), idle=of(low), paused=of(0), most=of(servers), note=note)
 

@@ -48,8 +48,8 @@ def test_more_replicas_cost_more_and_serve_more() -> None:
     assert "### `gpu`: accepted" in text
     assert row(text, "google/gemma-2b-it: replicas")[:2] == ["1 x (1 x T4)", "2 x (1 x T4)"]
     assert row(text, "USD a month, running") == ["$642.84", "$1,052", "+64%"]
-    # Idle they are the same: no line.
-    assert "USD a month, idle" not in text
+    # Replicas that do not follow the load run without a request, too.
+    assert row(text, "USD a month, idle") == ["$642.84", "$1,052", "+64%"]
 
 
 def test_memory_that_becomes_scarce_is_seen() -> None:
@@ -180,7 +180,7 @@ def test_of_a_new_group_its_defaults_are_left_out() -> None:
 def test_a_new_stack_shows_all_its_figures() -> None:
     text = compare({}, {"gpu": facts()})
     assert "### `gpu`: new, accepted" in text
-    assert row(text, "USD a month, idle")[:2] == ["-", "$233.38"]
+    assert row(text, "USD a month, idle")[:2] == ["-", "$642.84"]
 
 
 def test_a_removed_stack_is_said_to_go_on() -> None:

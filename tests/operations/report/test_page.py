@@ -117,5 +117,15 @@ class TestItsText:
     def test_it_says_what_was_assumed(self) -> None:
         assert "llm-d:project is not set" in document("gpu")
 
+    @pytest.mark.parametrize(
+        ("stack", "text"),
+        [
+            ("gpu", "<b>$0.88</b><small>an hour, the same as running"),
+            ("autoscaled-gpu", "<b>$0.88</b><small>an hour, with the fewest replicas"),
+        ],
+    )
+    def test_idle_is_the_cost_of_the_replicas_that_stay(self, stack: str, text: str) -> None:
+        assert f"<span>idle</span>{text}" in document(stack)
+
     def test_no_secret_is_in_it(self) -> None:
         assert "hf_" not in document("gpu")

@@ -102,7 +102,7 @@ def test_it_holds_memory_capacity_cost_and_findings() -> None:
         assert part in text
     for part in (
         "running      $0.88 an hour",
-        "idle         $0.32",
+        "idle         $0.88",
         "paused       $0.32",
         "per million  requests $",
         "spot $0.60",

@@ -8,6 +8,7 @@ import pytest
 
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.plan.estimates import CostLine, When
+from tests.planning.refusals.autoscaling import scaled
 from tests.planning.refusals.case import errors_of
 from tests.stacks import KUEUE, OPEN, plan_of, sharing_nodes
 
@@ -54,11 +55,6 @@ class TestParts:
     def test_a_month_has_730_hours(self) -> None:
         total = plan_of("gpu").cost.total("running")
         assert total.monthly == pytest.approx(total.usd * 730, abs=0.01)
-
-    def test_idle_pays_for_the_pools_minimum(self) -> None:
-        empty, warm = plan_of("gpu"), plan_of("gpu", {"accelerator.nodes.min": 1})
-        assert line(empty, "accelerator nodes").idle == 0
-        assert line(warm, "accelerator nodes").idle == line(warm, "accelerator nodes").running
 
     def test_pausing_saves_every_accelerator_node(self) -> None:
         plan = plan_of("prefix-cache-gpu", {"accelerator.nodes.min": 2})
@@ -117,6 +113,48 @@ class TestParts:
 
     def test_without_monitoring_there_is_no_line_for_it(self) -> None:
         assert "monitoring" not in names(plan_of("gpu", {"monitoring.enabled": False}))
+
+
+class TestIdle:
+    """No request comes: replicas that do not follow the load keep their pods and nodes."""
+
+    @pytest.mark.parametrize(
+        ("stack", "changes"),
+        [
+            ("gpu", {"cluster.privateNodes": False}),
+            ("prefix-cache-gpu", {}),
+            ("multi-model-gpu", {}),
+            ("disaggregated-gpu", {}),
+        ],
+    )
+    def test_fixed_replicas_cost_as_under_load(self, stack: str, changes: dict[str, Any]) -> None:
+        plan = plan_of(stack, changes)
+        assert [line.idle for line in plan.cost.lines] == [line.running for line in plan.cost.lines]
+        assert "when idle" not in line(plan, "accelerator nodes").note
+
+    @pytest.mark.parametrize(("least", "kept", "nodes"), [(2, 0, 2), (1, 0, 1), (1, 2, 2), (0, 1, 1), (0, 0, 0)])
+    def test_autoscaled_replicas_keep_the_fewest_and_the_pools_minimum(self, least: int, kept: int, nodes: int) -> None:
+        pool = {"accelerator.nodes": {"min": kept, "max": 3}, "cluster.privateNodes": False}
+        plan = plan_of("gpu", pool | scaled(minimum=least, maximum=3))
+        fixed = plan_of("gpu", pool | {"models[0].replicas": max(1, nodes)})
+        for name in ("accelerator nodes", "addresses", "boot disks"):
+            assert line(plan, name).idle == (line(fixed, name).running if nodes else line(fixed, name).paused)
+        servers = line(plan_of("gpu", pool | {"models[0].replicas": least}), "monitoring")
+        assert line(plan, "monitoring").idle == servers.running
+        assert f"; {nodes} when idle" in line(plan, "accelerator nodes").note
+        assert plan.cost.scaled_down == plan.cost.total("idle")
+
+    def test_no_replica_leaves_the_pools_minimum(self) -> None:
+        nodes = line(
+            plan_of("gpu", {"models[0].replicas": 0, "accelerator.nodes": {"min": 0, "max": 2}}), "accelerator nodes"
+        )
+        assert nodes.running == nodes.idle == 0
+
+    def test_autopilots_premium_is_paid_for_idle_nodes(self) -> None:
+        own = {"prices": {**DATED, "items": {"autopilot-premium": 0.5}}}
+        premium = line(plan_of("autopilot-gpu", own), "Autopilot premium")
+        assert premium.idle == premium.running
+        assert premium.idle
 
 
 class TestUnknown:
