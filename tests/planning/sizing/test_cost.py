@@ -132,9 +132,11 @@ class TestIdle:
         assert [line.idle for line in plan.cost.lines] == [line.running for line in plan.cost.lines]
         assert "when idle" not in line(plan, "accelerator nodes").note
 
-    @pytest.mark.parametrize(("least", "kept", "nodes"), [(2, 0, 2), (1, 0, 1), (1, 2, 2), (0, 1, 1), (0, 0, 0)])
-    def test_autoscaled_replicas_keep_the_fewest_and_the_pools_minimum(self, least: int, kept: int, nodes: int) -> None:
-        pool = {"accelerator.nodes": {"min": kept, "max": 3}, "cluster.privateNodes": False}
+    @pytest.mark.parametrize(("least", "smallest", "nodes"), [(2, 0, 2), (1, 0, 1), (1, 2, 2), (0, 1, 1), (0, 0, 0)])
+    def test_autoscaled_replicas_keep_the_fewest_and_the_pools_minimum(
+        self, least: int, smallest: int, nodes: int
+    ) -> None:
+        pool = {"accelerator.nodes": {"min": smallest, "max": 3}, "cluster.privateNodes": False}
         plan = plan_of("gpu", pool | scaled(minimum=least, maximum=3))
         fixed = plan_of("gpu", pool | {"models[0].replicas": max(1, nodes)})
         for name in ("accelerator nodes", "addresses", "boot disks"):
