@@ -12,6 +12,7 @@ from typing import Literal
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.findings import Findings
 from llm_d_gke.planning.picker_config import queues_requests
+from llm_d_gke.planning.picker_config.build import can_count
 from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
 from llm_d_gke.planning.platform.queries import Queries
 from llm_d_gke.planning.served_model import ServedModel
@@ -135,6 +136,25 @@ def check_zero(served: ServedModel) -> None:
         fix="use 1, add a window for the hours of use, or acknowledge it"
         + ("" if queues_requests(ctx) else "; with picker.flowControl: true requests wait instead"),
     )
+
+
+def check_held_back(served: ServedModel) -> None:
+    """Targets that are never exceeded, because the picker keeps what is above a number of requests on each replica."""
+    autoscaling, ctx = served.settings.autoscaling, served.ctx
+    picker = ctx.settings.picker
+    most = picker.max_concurrency
+    if autoscaling is None or most is None or not picker.flow_control or ctx.role == "prefill":
+        return
+    if picker.config is not None or not can_count(ctx.picker):
+        return
+    target, batch = autoscaling.target, served.settings.max_num_seqs
+    waiting = None if batch is None else max(0, most - batch)
+    for key, value, reached in (
+        ("requestsPerReplica", target.requests_per_replica, most),
+        ("queuePerReplica", target.queue_per_replica, waiting),
+    ):
+        if value is not None and reached is not None and value >= reached:
+            served.warning("LLMD-AUTOSCALING-HELD", "autoscaling", "target", key, most=most, reached=reached)
 
 
 def check_kserve(served: ServedModel) -> None:

@@ -22,7 +22,7 @@ from llm_d_gke.planning.platform.autopilot_pods import autopilot_selector
 from llm_d_gke.planning.platform.engine_images import image_of
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving import multi_node
-from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
+from llm_d_gke.planning.serving.autoscaling import check_held_back, check_kserve, check_zero
 from llm_d_gke.planning.serving.backend_tls import ServerTls, server_tls
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.backends.base import ServerNames
@@ -269,6 +269,7 @@ def _check(served: ServedModel) -> MemoryVerdict | None:
     check_adapters(served)
     check_kserve(served)
     check_zero(served)
+    check_held_back(served)
     if served.ctx.role != "prefill":
         check_features(served)
     check_weight_source(served)

@@ -159,6 +159,23 @@ AUTOSCALING = (
         rule="requests then get 503 until a replica answers",
         fix="add a window for the hours of use",
     ),
+    *(
+        Wrong(
+            id="LLMD-AUTOSCALING-HELD",
+            name=f"{key} that the picker never lets a replica reach",
+            changes={
+                **scaled(target={key: value}),
+                "models[0].maxNumSeqs": 8,
+                "picker": {"flowControl": True, "maxConcurrency": 8},
+            },
+            severity=Severity.WARNING,
+            path=f"models[0].autoscaling.target.{key}",
+            value=str(value),
+            rule=f"never goes above {reached}",
+            fix="set requestsPerReplica below 8",
+        )
+        for key, value, reached in (("requestsPerReplica", 16, 8), ("queuePerReplica", 2, 0))
+    ),
     Wrong(
         id="LLMD-AUTOSCALING-STAGE",
         name="decode servers held to the first token",
