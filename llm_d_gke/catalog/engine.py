@@ -236,7 +236,6 @@ class Engine(Entry):
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[DefaultBatch, ...]  # largest first
-    tpu_sequences: int  # default of --max-num-seqs on TPUs
     tpu_utilization_tested: Mapping[str, float]  # highest --gpu-memory-utilization that left room there, by accelerator
     tpu_states: TpuStates
     tpu_missing_layers: tuple[AttentionKind, ...]

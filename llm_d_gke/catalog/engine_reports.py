@@ -69,6 +69,7 @@ class StartReport(Entry):
     sparse: bool | None = None  # attention that chooses tokens by an indexer
     windows: bool | None = None  # layers with a sliding window
     shared_keys: bool | None = None  # layers that use the keys and values of earlier ones
+    lone_head: bool | None = None  # a device keeps one key-value head of each layer
 
     # Accelerators and how the model is divided among them.
     accelerators: tuple[str, ...] = ()  # by name

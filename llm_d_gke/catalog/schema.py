@@ -73,7 +73,6 @@ class Accelerator(Entry):
     devices_per_chip: int = 1  # devices the framework sees per chip: 2 on TPU v7x
     interconnect: Interconnect  # how accelerators of one machine (or TPU slice) reach each other
     link_gbs: float | None = None  # what one chip sends to the others of its machine (or slice), one direction
-    batch_tokens: int | None = None  # TPU: vLLM's default batch in tokens, API server; GPUs: by memory, see engine.yaml
     zones: tuple[str, ...]  # where the *type* is offered; independent of capacity
     zones_complete: bool  # False: other zones may offer it too, so absence is a warning and not a refusal
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
@@ -91,8 +90,6 @@ class Accelerator(Entry):
     def _kind_is_described(self) -> Self:
         if (self.interconnect == "ici") != (self.kind == "tpu"):
             raise ValueError("interconnect: ici is for TPUs, nvlink or pcie for GPUs")
-        if (self.batch_tokens is not None) != (self.kind == "tpu"):
-            raise ValueError("batch_tokens: a TPU needs it, a GPU has none")
         if (self.compute_capability is not None) != (self.kind == "gpu"):
             raise ValueError("compute_capability: a GPU needs it, a TPU has none")
         return self

@@ -40,7 +40,6 @@ TPU: dict[str, Any] = {
     "node_label_value": "tpu-made-up-slice",
     "fp8": False,
     "interconnect": "ici",
-    "batch_tokens": 768,
     "nominal_gib": 32,
     "usable_gib": 31.0,
     "bandwidth_gbs": 1600,
@@ -148,7 +147,6 @@ class TestForgotten:
             ("nvidia-made-up", "compute_capability", r"nvidia-made-up: .*compute_capability: a GPU needs it"),
             ("nvidia-made-up", "bandwidth_gbs", r"nvidia-made-up: bandwidth_gbs"),
             ("tpu-made-up", "interconnect", r"tpu-made-up: interconnect"),
-            ("tpu-made-up", "batch_tokens", r"tpu-made-up: .*batch_tokens: a TPU needs it"),
         ],
     )
     def test_a_field_of_an_accelerator(self, tmp_path: Path, accelerator: str, field: str, message: str) -> None:

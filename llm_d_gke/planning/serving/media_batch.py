@@ -40,8 +40,10 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
     else:
         return
     stated = settings.max_num_batched_tokens or option_value(settings.extra_args, "--max-num-batched-tokens")
-    # On TPUs both Gemma 4s ran with the batch that their versions take by themselves (tpu-recipes, April 2026).
-    if run.max_num_batched_tokens >= tokens or (stated is None and (always or served.accelerator.kind == "tpu")):
+    # On TPUs the larger ones ran with the batch that their versions take by themselves (tpu-recipes, April 2026). E2B
+    # ended (xbill9/gemma4-dev, tpu-vllm-v5e1-2b, August 2026).
+    always = always or (larger and served.accelerator.kind == "tpu")
+    if run.max_num_batched_tokens >= tokens or (stated is None and always):
         return
     default_note = (
         "" if stated is not None else f", which is what vLLM {run.version} takes on {served.accelerator.title}"

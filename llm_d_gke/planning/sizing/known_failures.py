@@ -320,6 +320,11 @@ def _has_uneven_heads(model: Model) -> bool:
     return any(size & (size - 1) for size in sizes)
 
 
+def _has_lone_heads(served: ServedModel, model: Model) -> bool:
+    heads = [group.kv_heads or model.kv_heads for group in model.attention if group.kind not in ("none", "mla")]
+    return bool(heads) and max(heads) <= served.parallelism.tensor
+
+
 def _has_modelopt_head(model: Model) -> bool:
     checkpoint = model.quantization
     if checkpoint is None or checkpoint.method != "modelopt":
@@ -337,6 +342,7 @@ _MODEL_FACTS: Mapping[str, Callable[[ServedModel, Model], object]] = {
     "uneven_heads": lambda _, model: _has_uneven_heads(model),
     "sparse": lambda _, model: any(group.sparse_latent for group in model.attention),
     "windows": lambda _, model: "sliding" in model.attention_kinds,
+    "lone_head": _has_lone_heads,
     "shared_keys": lambda _, model: any(group.kv_shared for group in model.attention),
     "stored": lambda _, model: model.quantization is not None,
     "modelopt_head": lambda _, model: _has_modelopt_head(model),

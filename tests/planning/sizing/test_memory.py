@@ -256,8 +256,8 @@ class TestVersions:
             ("nvidia-h100-80gb", 8192, 1024),
             ("nvidia-h200-141gb", 8192, 1024),
             ("nvidia-b200", 8192, 1024),
-            ("tpu-v6e", 1024, 256),
-            ("tpu-v5e", 512, 256),
+            ("tpu-v6e", 2048, 256),
+            ("tpu-v5e", 2048, 256),
         ],
     )
     def test_the_default_batch_follows_the_card(self, accelerator: str, tokens: int, sequences: int) -> None:

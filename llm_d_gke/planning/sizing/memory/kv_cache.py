@@ -24,7 +24,7 @@ Kind = Literal["full", "sliding", "chunked", "linear"]
 # Sparse latent attention in fp8 keeps the rotary part in 16 bits, and scales: fp8_ds_mla in vLLM's
 # v1/kv_cache_interface.py.
 _SPARSE_FP8_BYTES = 656
-_TPU_LANES = 128
+_TPU_LANES, _TPU_WORD = 128, 4  # lanes; bytes
 # 512 numbers of 4 bits, 64 of 8, 32 scales; on capability 10.x (v1/attention/backends/mla/flashmla_sparse.py, 0.32.0).
 _SPARSE_FP4, _SPARSE_FP4_BYTES = "nvfp4_ds_mla", 352
 
@@ -277,8 +277,11 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
         return main + -(-index // group.layers)
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
     if run.kind == "tpu":
-        # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
-        return 2 * -(-heads // run.tensor_parallel) * _padded_to_lanes(head_dim) * run.kv_bytes
+        # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes, and a token's keys
+        # and values together to words of 32 bits (get_kv_cache_shape of kernels/ragged_paged_attention/v3/kernel.py).
+        word = _TPU_WORD // run.kv_bytes
+        rows = word * -(-2 * -(-heads // run.tensor_parallel) // word)
+        return rows * _padded_to_lanes(head_dim) * run.kv_bytes
     index = group.indexer.dim * group.indexer.layers * run.kv_bytes if group.indexer is not None else 0
     entry = entry_bytes(run, head_dim, windowed=group.kind != "full")
     return kv_heads_per_rank(heads, run.tensor_parallel) * entry + -(-index // group.layers)

@@ -339,10 +339,9 @@ def engine_run(
 def _default_batch(accelerator: Accelerator, total_gib: float, version: str) -> tuple[int, int]:
     """vLLM's default number of tokens and of sequences in a batch, which go by the memory of a device."""
     engine = load_engine()
-    if accelerator.batch_tokens is not None:
-        return accelerator.batch_tokens, engine.tpu_sequences
     # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
     # GB10 shares the host's memory: NVML does not say how much it is, and vLLM takes it for a small card.
-    size = 0.0 if accelerator.compute_capability in _SMALL_BATCH else total_gib
+    # TPUs do not say either.
+    size = 0.0 if accelerator.kind == "tpu" or accelerator.compute_capability in _SMALL_BATCH else total_gib
     batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
     return batch.tokens, batch.sequences
