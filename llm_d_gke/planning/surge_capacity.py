@@ -13,6 +13,9 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
+# The end of the names of KServe's prefill servers.
+_PREFILL = "-prefill"
+
 # What a change of the pods of an only replica means in a pool without a spare node (`max_surge` 0).
 OUTAGE = (
     "no request is answered from the end of its only replica until the new one is ready, because the pool has no spare"
@@ -106,6 +109,34 @@ def check_autoscaler_end(before: DeployedServers, plan: StackPlan) -> list[Findi
         if server.scaling is None and server.name in before.scaled
         for least, most in [before.scaled[server.name]]
         if (least, most) != (server.replicas, server.replicas)
+    ]
+
+
+def check_stages_under_kserve(before: DeployedServers, plan: StackPlan) -> list[Finding]:
+    """Errors where a service of KServe's gets prefill servers, or loses them, while it runs.
+
+    Its decode servers then have another role among the labels by which their Deployment selects pods, and Kubernetes
+    changes no selector: the service never becomes ready.
+    """
+    if before.namespace not in (None, plan.namespace.name):
+        return []
+    running = {name for place in before.places for name in place.servers}
+    prefilled = {name.removesuffix(_PREFILL) for name in running if name.endswith(_PREFILL)}
+    return [
+        Finding(
+            id="LLMD-PREFLIGHT-STAGES",
+            path="llm-d:models",
+            value=server.name,
+            rule="its Deployment selects pods by their role, which prefill servers change, and Kubernetes changes no"
+            " selector of a Deployment: `up` would wait indefinitely",
+            fix=f"kubectl delete llminferenceservices {model.inference_service.name} -n {plan.namespace.name} first,"
+            " after which no request is answered until the new servers are ready, and run up with --refresh",
+        )
+        for model in plan.models
+        if model.inference_service is not None
+        for server in model.servers
+        if server.role != "prefill" and server.group is None and server.name in running
+        if (server.role == "decode") is not (server.name in prefilled)
     ]
 
 

@@ -15,6 +15,7 @@ from llm_d_gke.planning.surge_capacity import (
     DeployedServers,
     RolePools,
     check_autoscaler_end,
+    check_stages_under_kserve,
     check_surge_capacity,
     deployed_servers_of,
     saved_deployed_servers,
@@ -183,6 +184,42 @@ def test_an_autoscaler_ends_only_where_it_holds_the_number(
     findings = check_autoscaler_end(reread(running), plan_of("gpu", after))
     assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-AUTOSCALER"] if first else [])
     assert all(first in finding.fix for finding in findings)
+
+
+_KSERVE = {"deployment": "kserve"}
+_STAGES = {
+    "deployment": "kserve",
+    "pattern": "disaggregated",
+    "models[0].id": "google/gemma-2-2b-it",
+    "models[0].prefill": {"replicas": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        (_KSERVE, _STAGES, True),
+        (_STAGES, _KSERVE, True),
+        (_STAGES, _STAGES, False),
+        (_KSERVE, _KSERVE, False),
+        (_KSERVE, _STAGES | {"namespace.name": "another"}, False),
+        ({}, _STAGES, False),
+        (_KSERVE, {}, False),
+    ],
+)
+def test_prefill_servers_come_to_no_service_of_kserve_that_runs(
+    before: Mapping[str, Any], after: Mapping[str, Any], is_refused: bool
+) -> None:
+    """Its Deployment selects pods by their role, and a selector cannot change."""
+    base: dict[str, Any] = {
+        "models[0].id": "google/gemma-2-2b-it",
+        "accelerator": {"type": "nvidia-l4", "nodes": {"max": 4}},
+        "models[0].dtype": None,
+        "models[0].gpuMemoryUtilization": None,
+    }
+    running, planned = (plan_of("gpu", {**base, **changes}) for changes in (before, after))
+    findings = check_stages_under_kserve(reread(running), planned)
+    assert [finding.id for finding in findings] == ["LLMD-PREFLIGHT-STAGES"] * is_refused
 
 
 def test_what_an_older_up_did_not_save_says_nothing() -> None:

@@ -17,6 +17,7 @@ from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.surge_capacity import (
     check_autoscaler_end,
+    check_stages_under_kserve,
     check_surge_capacity,
     deployed_servers_of,
     saved_deployed_servers,
@@ -83,7 +84,11 @@ def find_switch_problems(paths: StackPaths, configuration: StackConfig, plan: St
     before = saved_deployed_servers(saved)
     if before is None:
         return []
-    return [*check_surge_capacity(before, plan, _deployment(configuration)), *check_autoscaler_end(before, plan)]
+    return [
+        *check_surge_capacity(before, plan, _deployment(configuration)),
+        *check_autoscaler_end(before, plan),
+        *check_stages_under_kserve(before, plan),
+    ]
 
 
 def _deployment(configuration: StackConfig) -> str:
