@@ -340,6 +340,7 @@ MISTAKES = [
     ("another engine", model("engine: sglang"), "SETTING-UNKNOWN", "models[0].engine", "served by vLLM", "remove it"),
     ("group of the engine", model("vllm: {maxNumSeqs: 8}"), "SETTING-UNKNOWN", "models[0].vllm", "of the model itself", "remove it"),
     ("variable in small letters", model("allowExtraArgs: true, env: {vllm_logging_level: INFO}"), "ENV-UNKNOWN", "models[0].env.vllm_logging_level", "ignores it", "VLLM_LOGGING_LEVEL?"),
+    ("option of another engine", argument("--max-batch-size", "8"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "set models[0].maxNumSeqs"),
     ("option of an older vLLM", argument("--guided-decoding-backend", "xgrammar"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "use --structured-outputs-config.backend"),
     ("option that no newer vLLM has", argument("--num-scheduler-steps", "8"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "only other versions"),
     ("older option of a draft", argument("--num-speculative-tokens", "3"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "set models[0].speculativeDecoding"),
