@@ -11,6 +11,7 @@ from llm_d_gke.planning.parallelism.packing import enough_nodes, fewest_nodes
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.serving.backends import BACKENDS
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
 # The end of the names of KServe's prefill servers.
@@ -53,7 +54,8 @@ class DeployedServers:
 
     def moves(self, plan: StackPlan) -> bool:
         """Whether all servers get a new namespace, KServe's aside: its services are deleted first, the others last."""
-        return self.deployment != "kserve" and self.namespace not in (None, plan.namespace.name)
+        is_kserve = any(backend.needs_kserve for name, backend in BACKENDS.items() if name == self.deployment)
+        return not is_kserve and self.namespace not in (None, plan.namespace.name)
 
     def becomes_another_kind(self, server: ModelServerPlan) -> bool:
         """Whether a LeaderWorkerSet takes the place of a Deployment, or the other way around."""
