@@ -28,14 +28,14 @@ QWEN = "Qwen/Qwen3-8B"
 
 
 def options(model: str = QWEN, load: str = "20/s 2000+300", location: str | None = None) -> list[Option]:
-    return _compared(model, parse_load(load), location)[0]
+    return _compared(model, parse_load(load), location, None)[0]
 
 
 @functools.cache
 def _compared(
-    model: str, load: Load, location: str | None = None, accelerators: tuple[str, ...] | None = None
+    model: str, load: Load, location: str | None, accelerators: tuple[str, ...] | None
 ) -> tuple[list[Option], list[Refusal]]:
-    """One comparison of the catalog takes seconds."""
+    """One comparison of the catalog takes seconds. Without defaults: to the cache an omitted value is another one."""
     entry = catalog.load().find_model(model)
     assert entry is not None
     return compare_hardware(catalog.load(), entry, load, location, accelerators=accelerators)
@@ -147,14 +147,17 @@ class TestComparison:
         assert not any(price.endswith("+") for name, pair in prices.items() if name[0] == "g" for price in pair)
 
     def test_what_does_not_fit_has_a_reason(self) -> None:
-        rows, refusals = _compared("meta-llama/Llama-3.3-70B-Instruct", parse_load("1/s"))
+        rows, refusals = _compared("meta-llama/Llama-3.3-70B-Instruct", parse_load("1/s"), None, None)
         assert "g2-standard-4" not in {row.hardware.machine.name for row in rows}
         reasons = {refusal.hardware.machine.name: refusal.reason for refusal in refusals}
         assert "GiB" in reasons["g2-standard-4"]
 
     def test_its_work_fits_two_seconds(self) -> None:
         options()
-        assert calls_of(functools.partial(_compared.__wrapped__, QWEN, parse_load("20/s 2000+300"))) < 4_500_000
+        assert (
+            calls_of(functools.partial(_compared.__wrapped__, QWEN, parse_load("20/s 2000+300"), None, None))
+            < 4_500_000
+        )
 
 
 def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +203,7 @@ def test_marginal_memory_is_marked(rows: list[Option]) -> None:
 def test_machines_that_cannot_serve_are_listed_by_accelerator() -> None:
     entry = catalog.load().find_model("meta-llama/Llama-3.3-70B-Instruct")
     assert entry is not None
-    rows, refusals = _compared(entry.id, parse_load("1/s"))
+    rows, refusals = _compared(entry.id, parse_load("1/s"), None, None)
     text = sizes_text(entry, parse_load("1/s"), rows, refusals)
     listed = text[text.index("Not possible:") :]
     machines = {refusal.hardware.machine.name for refusal in refusals if refusal.hardware.replica == "1 T4"}
@@ -256,7 +259,7 @@ def test_a_host_with_little_memory_is_marked_and_not_chosen() -> None:
     """n1-standard-2 has 7.5 GB for the five or six processes of an engine on four T4."""
     entry = catalog.load().find_model(QWEN)
     assert entry is not None
-    rows, _ = _compared(QWEN, parse_load("1/s"), accelerators=("nvidia-tesla-t4",))
+    rows, _ = _compared(QWEN, parse_load("1/s"), None, ("nvidia-tesla-t4",))
     names = {(row.hardware.machine.name, row.hardware.per_node): row.has_small_host for row in rows}
     small = {machine for (machine, gpus), is_small in names.items() if gpus == 4 and is_small}
     assert small == {"n1-standard-2", "n1-standard-4"}
