@@ -14,9 +14,6 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.backends import BACKENDS
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
-# The end of the names of KServe's prefill servers.
-_PREFILL = "-prefill"
-
 # What a change of the pods of an only replica means in a pool without a spare node (`max_surge` 0).
 OUTAGE = (
     "no request is answered from the end of its only replica until the new one is ready, because the pool has no spare"
@@ -44,6 +41,7 @@ class DeployedServers:
     Field names are keys of the saved settings: a stack that an older version created is read by them. `scaled` has
     the fewest and most replicas between which an autoscaler holds each workload that it changes itself. `groups` names
     the servers whose replicas have several pods, and both it and `namespace` are None where an older version saved.
+    `roles` are those of all servers, also of those without a replica; an older version saved none.
     """
 
     deployment: str
@@ -51,11 +49,16 @@ class DeployedServers:
     scaled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     namespace: str | None = None
     groups: tuple[str, ...] | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     def moves(self, plan: StackPlan) -> bool:
         """Whether all servers get a new namespace, KServe's aside: its services are deleted first, the others last."""
         is_kserve = any(backend.needs_kserve for name, backend in BACKENDS.items() if name == self.deployment)
-        return not is_kserve and self.namespace not in (None, plan.namespace.name)
+        return not is_kserve and self.leaves_namespace(plan)
+
+    def leaves_namespace(self, plan: StackPlan) -> bool:
+        """Whether the plan has another namespace, as far as the last `up` saved its own."""
+        return self.namespace not in (None, plan.namespace.name)
 
     def becomes_another_kind(self, server: ModelServerPlan) -> bool:
         """Whether a LeaderWorkerSet takes the place of a Deployment, or the other way around."""
@@ -81,6 +84,7 @@ def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
         },
         namespace=plan.namespace.name,
         groups=tuple(server.name for server in _own_workloads(plan) if server.group is not None),
+        roles={server.name: server.role for model in plan.models for server in model.servers},
     )
 
 
@@ -120,10 +124,8 @@ def check_stages_under_kserve(before: DeployedServers, plan: StackPlan) -> list[
     Its decode servers then have another role among the labels by which their Deployment selects pods, and Kubernetes
     changes no selector: the service never becomes ready.
     """
-    if before.namespace not in (None, plan.namespace.name):
+    if before.leaves_namespace(plan):
         return []
-    running = {name for place in before.places for name in place.servers}
-    prefilled = {name.removesuffix(_PREFILL) for name in running if name.endswith(_PREFILL)}
     return [
         Finding(
             id="LLMD-PREFLIGHT-STAGES",
@@ -137,8 +139,7 @@ def check_stages_under_kserve(before: DeployedServers, plan: StackPlan) -> list[
         for model in plan.models
         if model.inference_service is not None
         for server in model.servers
-        if server.role != "prefill" and server.group is None and server.name in running
-        if (server.role == "decode") is not (server.name in prefilled)
+        if server.group is None and before.roles.get(server.name, server.role) != server.role
     ]
 
 
@@ -242,4 +243,5 @@ def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
         scaled={name: (int(least), int(most)) for name, (least, most) in saved.get("scaled", {}).items()},
         namespace=saved.get("namespace"),
         groups=None if saved.get("groups") is None else tuple(saved["groups"]),
+        roles=saved.get("roles", {}),
     )

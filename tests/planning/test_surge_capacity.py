@@ -203,6 +203,8 @@ _STAGES = {
         (_STAGES, _STAGES, False),
         (_KSERVE, _KSERVE, False),
         (_KSERVE, _STAGES | {"namespace.name": "another"}, False),
+        # The Deployment of a paused stack has its selector, too.
+        (_KSERVE | {"paused": True}, _STAGES, True),
         ({}, _STAGES, False),
         (_KSERVE, {}, False),
     ],
